@@ -1,0 +1,1 @@
+"""The project package: what every process of IBEX shares."""
