@@ -1,0 +1,94 @@
+"""Postgres as a supervised child behind a unix socket, from the programs of a wheel."""
+
+import os
+import signal
+from pathlib import Path
+
+from ibex.embedded.accounts import postgres_account
+from ibex.embedded.binaries import postgres_programs
+from ibex.embedded.cluster import check_version, create_cluster
+from ibex.embedded.errors import StoreError
+from ibex.embedded.places import private_folder, socket_folder, tail
+from ibex.embedded.postgres_settings import arguments
+from ibex.embedded.processes import Identity, Process, launch, stop, wait_until, working_in
+
+STOP = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+"""Fast shutdown, then immediate: SIGTERM would wait for clients to leave."""
+START_SECONDS = 60
+STATUS_LINE = 8
+
+
+class Postgres:
+    """One Postgres cluster in one private folder, reached by a unix socket only."""
+
+    name = "postgres"
+
+    def __init__(self, folder: Path, *, log: Path, temporary: bool = False) -> None:
+        self.account = postgres_account(folder / "data")
+        self.folder = private_folder(folder, self.account)
+        self.data = folder / "data"
+        self.log = log
+        self.temporary = temporary
+        self.sockets = socket_folder(folder / "socket", self.account)
+        self.programs = postgres_programs(self.account)
+
+    def launch(self) -> Process:
+        """Create the cluster if there is none, clear what a killed run left, start the server."""
+        if not self.data.exists():
+            create_cluster(self)
+        check_version(self.data)
+        self._stop_orphan()
+        settings = arguments(self.sockets, temporary=self.temporary)
+        return self.run("postgres", "-D", str(self.data), *settings)
+
+    def run(self, program: str, *options: str) -> Process:
+        """Start one of the wheel's programs as the account that owns the data.
+
+        The operator's PG* and locale variables stay out of its way.
+        """
+        return launch(
+            [str(self.programs / program), *options],
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
+            cwd=self.folder,
+            log=self.log,
+            account=self.account,
+            death_signal=signal.SIGINT,
+        )
+
+    def wait_ready(self, process: Process) -> None:
+        """Wait until the server accepts connections; raise `StoreError` when it does not."""
+        if not wait_until(lambda: self._ready() or process.poll() is not None, START_SECONDS):
+            raise StoreError(f"Postgres was not ready in {START_SECONDS} s.\n{tail(self.log)}")
+        if process.poll() is not None:
+            raise StoreError(f"Postgres stopped at once.\n{tail(self.log)}")
+
+    def stop(self, process: Process) -> None:
+        """Stop the server; its clients are disconnected."""
+        stop(process, STOP)
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    def _ready(self) -> bool:
+        """Read the status that the server keeps in its pid file, as `pg_ctl` does."""
+        if not self._pid_file.exists():
+            return False
+        lines = self._pid_file.read_text().splitlines()
+        return len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
+
+    def _stop_orphan(self) -> None:
+        """Stop the server that a killed supervisor left, and wait for its last backends.
+
+        A pid file that names somebody else's process is stale and would stop the next start.
+        """
+        if self._pid_file.exists():
+            orphan = Identity.of(int(self._pid_file.read_text().split()[0]))
+            if orphan and str(self.data) in orphan.arguments():
+                orphan.stop(STOP)
+            elif orphan:
+                self._pid_file.unlink()
+        for backend in working_in(self.data):
+            backend.stop(((signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)))
+        for stale in self.sockets.glob(".s.PGSQL.*"):
+            stale.unlink()

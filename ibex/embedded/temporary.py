@@ -1,0 +1,123 @@
+"""A database and a Redis of one command's own, gone when it ends."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ibex.embedded.accounts import postgres_account
+from ibex.embedded.bootstrap import DatabasePasswords, app_url, bootstrap, owner_url
+from ibex.embedded.errors import EmbeddedError
+from ibex.embedded.places import socket_fits
+from ibex.embedded.postgres import Postgres
+from ibex.embedded.processes import Process, launch
+from ibex.embedded.redis import Redis
+
+PREFIX = "ibex-run-"
+ABANDONED_AFTER_S = 60
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run_with_stores(command: Sequence[str]) -> int:
+    """Run `command` with fresh stores and return its exit code, 128 + n when signal n ended it."""
+    relay = _Relay()
+    with _folder() as folder, temporary_stores(folder) as addresses:
+        code = relay.run(command, {**os.environ, **addresses})
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def temporary_stores(folder: Path) -> Iterator[dict[str, str]]:
+    """Start Postgres and Redis in `folder`; yield the variables that name them; stop both.
+
+    Nothing is synced to disk, and the owner may create databases.
+    """
+    redis = Redis(folder / "redis", log=folder / "redis.log")
+    postgres = Postgres(folder / "postgres", log=folder / "postgres.log", temporary=True)
+    passwords = DatabasePasswords(secrets.token_urlsafe(16), secrets.token_urlsafe(16))
+    with contextlib.ExitStack() as running:
+        redis_process = redis.launch()
+        running.callback(redis.stop, redis_process)
+        postgres_process = postgres.launch()
+        running.callback(postgres.stop, postgres_process)
+        redis.wait_ready(redis_process)
+        postgres.wait_ready(postgres_process)
+        bootstrap(postgres, passwords, test_databases=True)
+        yield {
+            "IBEX_DATABASE_URL": app_url(postgres, passwords),
+            "IBEX_DATABASE_OWNER_URL": owner_url(postgres, passwords),
+            "IBEX_REDIS_URL": redis.url,
+            "IBEX_CELERY_BROKER_URL": redis.broker_url,
+        }
+
+
+class _Relay:
+    """Passes signals on to the command; before there is one they end this process in order."""
+
+    def __init__(self) -> None:
+        self._command: Process | None = None
+        for number in SIGNALS:
+            signal.signal(number, self._receive)
+
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> int:
+        """Run the command in our own process group: the terminal stays its terminal."""
+        try:
+            self._command = launch(command, env=env, own_session=False)
+        except OSError as error:
+            raise EmbeddedError(f"Cannot run {command[0]}: {error.strerror}.") from None
+        try:
+            return self._command.wait()
+        finally:
+            for number in SIGNALS:  # what follows is short and must not be cut
+                signal.signal(number, signal.SIG_IGN)
+
+    def _receive(self, number: int, _frame: object) -> None:
+        if self._command is None:
+            raise SystemExit(128 + number)
+        if number == signal.SIGINT and sys.stdin.isatty():
+            return  # the terminal has sent it to the command as well
+        self._command.send_signal(number)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """Make a folder for one run, locked while it is used; remove it afterwards."""
+    account = postgres_account()
+    bases = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp
+    fitting = (base for base in bases if socket_fits(base / PREFIX / "12345678/postgres/socket"))
+    base = next(base for base in fitting if account is None or account.can_enter(base))
+    _remove_abandoned(base)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+    try:
+        if account:
+            os.chown(folder, account.uid, account.gid)
+        with _locked(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Remove the folders of runs that were killed: ours, a minute old and locked by nobody."""
+    for folder in base.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > ABANDONED_AFTER_S:
+                with _locked(folder):
+                    shutil.rmtree(folder)
