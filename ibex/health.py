@@ -45,7 +45,9 @@ class Health:
         status, content_type, body = await self._answer(scope["method"], scope["path"])
         headers = [(b"content-type", content_type.encode()), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
+        )
 
     async def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
         if path not in PATHS:

@@ -1,0 +1,1 @@
+"""Request records and what is counted from them."""

@@ -1,0 +1,9 @@
+"""App configuration of `analytics`."""
+
+from django.apps import AppConfig
+
+
+class AnalyticsConfig(AppConfig):
+    """Request records and what is counted from them."""
+
+    name = "analytics"

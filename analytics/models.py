@@ -1,0 +1,47 @@
+"""Request records: one row a call, numbers and ids only, never text."""
+
+from django.db import models
+from django.utils import timezone
+
+from orgs.models import Organization, OrgQuerySet
+
+
+class RequestRecord(models.Model):
+    """What one proxied call cost and how it ended. Partitioned by day on `created_at` (UTC)."""
+
+    pk = models.CompositePrimaryKey("created_at", "id")
+    id = models.UUIDField()
+    org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    agent_id = models.UUIDField()
+    session_id = models.UUIDField(null=True)
+    turn_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    request_id = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    error_code = models.CharField(max_length=64, blank=True)
+    model = models.CharField(max_length=256)
+    provider = models.CharField(max_length=32)
+    is_streaming = models.BooleanField()
+    is_complete = models.BooleanField()
+    tokens_in = models.PositiveIntegerField(default=0)
+    tokens_out = models.PositiveIntegerField(default=0)
+    tokens_cached = models.PositiveIntegerField(default=0)
+    usage_estimated = models.BooleanField(default=False)
+    latency_ms = models.FloatField()
+    ttfb_ms = models.FloatField(null=True)
+    overhead_ms = models.FloatField(null=True)
+    context_ms = models.FloatField(null=True)
+    context_level = models.CharField(max_length=2, blank=True, help_text="L0 to L3, empty if none.")
+    memories_injected = models.PositiveSmallIntegerField(default=0)
+    context_tokens = models.PositiveIntegerField(default=0)
+    directive_version = models.PositiveIntegerField(null=True)
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["org", "-created_at"], name="requests_of_an_org_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.model}"

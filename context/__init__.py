@@ -1,0 +1,1 @@
+"""Context assembly: from a message to the block of memories that goes into its prompt."""

@@ -1,0 +1,1 @@
+"""One URLconf per role (ADR 0002)."""

@@ -1,0 +1,5 @@
+"""Routes of the role `api`."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

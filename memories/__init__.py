@@ -1,0 +1,1 @@
+"""What agents learn, and how it is found again."""

@@ -1,0 +1,1 @@
+"""Organizations, operators, roles, tokens, audit."""

@@ -1,0 +1,119 @@
+"""Every write to organizations, operators, memberships and tokens."""
+
+from datetime import datetime
+from ipaddress import ip_network
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from agents.models import Agent
+from ibex.ids import uuid7
+from ibex.tenancy import tenant
+from orgs import audit
+from orgs.audit import Actor
+from orgs.credentials import new_token, token_digest, token_prefix
+from orgs.errors import LastOwner, PermissionElevation
+from orgs.models import Membership, Operator, Organization, Token
+from orgs.permissions import Permission
+
+
+def create_organization(
+    *, name: str, slug: str, actor: Actor, org_id: UUID | None = None
+) -> Organization:
+    """Create a tenant. Raises `ValidationError` for a taken or malformed slug."""
+    org = Organization(id=org_id or uuid7(), name=name.strip(), slug=slug)
+    with tenant(org.pk):
+        org.full_clean()
+        org.save(force_insert=True)
+        audit.record("organization.create", org, actor=actor, after={"slug": slug})
+    return org
+
+
+@transaction.atomic
+def add_member(*, org: Organization, operator: Operator, role: str, actor: Actor) -> Membership:
+    """Give an operator a role in `org`. Raises `ValidationError` when they already have one."""
+    with tenant(org):
+        membership = Membership(org=org, operator=operator, role=role)
+        membership.full_clean()
+        membership.save(force_insert=True)
+        audit.record("membership.create", membership, actor=actor, after={"role": role})
+    return membership
+
+
+def change_role(*, membership: Membership, role: str, actor: Actor) -> Membership:
+    """Change a member's role. Raises `LastOwner` rather than leave an org without one."""
+    with tenant(membership.org_id):
+        owners = Membership.objects.select_for_update().filter(
+            role=Membership.Role.OWNER, suspended_at=None
+        )
+        if role != Membership.Role.OWNER and [m.pk for m in owners] == [membership.pk]:
+            raise LastOwner
+        before = {"role": membership.role}
+        membership.role = role
+        membership.full_clean()
+        membership.save(update_fields=["role"])
+        audit.record(
+            "membership.update", membership, actor=actor, before=before, after={"role": role}
+        )
+    return membership
+
+
+def issue_token(
+    *,
+    org: Organization,
+    name: str,
+    permissions: Permission,
+    actor: Actor,
+    held: Permission,
+    agent: Agent | None = None,
+    expires_at: datetime | None = None,
+    allowed_ips: list[str] | None = None,
+    text: str | None = None,
+    token_id: UUID | None = None,
+) -> tuple[Token, str]:
+    """Create a token; return it with its text, which is not kept and cannot be shown again.
+
+    `held` is what the issuer may do: nobody grants more (`PermissionElevation`).
+    """
+    if missing := permissions & ~held:
+        raise PermissionElevation(missing)
+    identity = token_id or uuid7()
+    secret = text or new_token(identity)
+    with tenant(org):
+        token = Token(
+            id=identity,
+            org=org,
+            agent=agent,
+            name=name.strip(),
+            digest=token_digest(secret, settings.TOKEN_KEY),
+            prefix=token_prefix(secret),
+            permissions=int(permissions),
+            expires_at=expires_at,
+            allowed_ips=[_network(text) for text in allowed_ips or []],
+        )
+        token.full_clean()
+        token.save(force_insert=True)
+        audit.record("token.create", token, actor=actor, after={"permissions": int(permissions)})
+    return token, secret
+
+
+def revoke_token(*, token: Token, actor: Actor, reason: str = "") -> Token:
+    """Refuse a token from now on. Revoking it twice changes nothing."""
+    with tenant(token.org_id):
+        locked = Token.objects.select_for_update().get(pk=token.pk)
+        if locked.revoked_at is None:
+            locked.revoked_at = timezone.now()
+            locked.save(update_fields=["revoked_at"])
+            audit.record("token.revoke", locked, actor=actor, reason=reason)
+    return locked
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError as error:
+        message = f"{text!r} is neither an IP address nor a network."
+        raise ValidationError({"allowed_ips": message}) from error

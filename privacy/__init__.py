@@ -1,0 +1,1 @@
+"""The store registry: where anything about a person or an org is kept."""
