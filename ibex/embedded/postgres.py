@@ -10,7 +10,7 @@ from ibex.embedded.cluster import check_version, create_cluster
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder, tail
 from ibex.embedded.postgres_settings import arguments
-from ibex.embedded.processes import Identity, Process, launch, stop, wait_until, working_in
+from ibex.embedded.processes import Identity, Process, ended, launch, stop_all, wait_until, working_in
 
 STOP = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 """Fast shutdown, then immediate: SIGTERM would wait for clients to leave."""
@@ -57,14 +57,14 @@ class Postgres:
 
     def wait_ready(self, process: Process) -> None:
         """Wait until the server accepts connections; raise `StoreError` when it does not."""
-        if not wait_until(lambda: self._ready() or process.poll() is not None, START_SECONDS):
+        if not wait_until(lambda: self._ready() or ended(process), START_SECONDS):
             raise StoreError(f"Postgres was not ready in {START_SECONDS} s.\n{tail(self.log)}")
-        if process.poll() is not None:
+        if ended(process):
             raise StoreError(f"Postgres stopped at once.\n{tail(self.log)}")
 
     def stop(self, process: Process) -> None:
         """Stop the server; its clients are disconnected."""
-        stop(process, STOP)
+        stop_all([process], STOP)
 
     @property
     def _pid_file(self) -> Path:

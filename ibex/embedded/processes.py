@@ -128,19 +128,32 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def stop(process: Process, signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """Stop a child of ours, then kill whatever is left of its process group."""
+def ended(process: Process) -> bool:
+    """Say whether a child that leads a group has ended; whatever is left of its group is killed.
+
+    Until it is reaped its pid, and so the group's number, belongs to nobody else.
+    """
+    if process.returncode is not None:
+        return True
+    if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def stop_all(
+    processes: Sequence[Process],
+    signals: Sequence[tuple[signal.Signals, float]],
+    *,
+    hurry: Callable[[], bool] = lambda: False,
+) -> None:
+    """Send each signal in turn to the children that still run, with their groups in the end.
+
+    Waits the seconds beside each signal, or until `hurry` says not to.
+    """
     for number, patience in signals:
-        if process.poll() is not None:
-            break
-        process.send_signal(number)
-        wait_until(lambda: process.poll() is not None, patience)
-    kill_group(process.pid)
-
-
-def kill_group(group: int) -> None:
-    """Kill what is left of a process group that a child of ours led."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+        running = [process for process in processes if not ended(process)]
+        for process in running:
+            process.send_signal(number)
+        wait_until(lambda: all([ended(process) for process in running]) or hurry(), patience)  # noqa: B023, C419 - called at once, on every one

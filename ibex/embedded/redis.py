@@ -11,7 +11,7 @@ from pathlib import Path
 from ibex.embedded.binaries import redis_program
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder
-from ibex.embedded.processes import Identity, Process, launch, stop, wait_until
+from ibex.embedded.processes import Identity, Process, ended, launch, stop_all, wait_until
 from ibex.embedded.urls import broker_url, redis_url
 
 STOP = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
@@ -38,14 +38,14 @@ class Redis:
 
     def wait_ready(self, process: Process) -> None:
         """Wait until the server answers; raise `StoreError` when it does not."""
-        if not wait_until(lambda: self.answers() or process.poll() is not None, START_SECONDS):
+        if not wait_until(lambda: self.answers() or ended(process), START_SECONDS):
             raise StoreError(f"Redis did not answer in {START_SECONDS} s; see {self.log}.")
-        if process.poll() is not None:
+        if ended(process):
             raise StoreError(f"Redis stopped at once; see {self.log}.")
 
     def stop(self, process: Process) -> None:
         """Stop the server and remove its socket."""
-        stop(process, STOP)
+        stop_all([process], STOP)
         self.socket.unlink(missing_ok=True)
 
     def answers(self) -> bool:
