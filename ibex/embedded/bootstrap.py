@@ -47,6 +47,7 @@ def bootstrap(server: Postgres, passwords: DatabasePasswords, *, test_databases:
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # Ctrl-C is the supervisor's to answer
     )
     if done.returncode:
         raise StoreError(f"{ROLES.name} failed.\n{done.stderr.strip()}")

@@ -65,14 +65,15 @@ def socket_folder(preferred: Path, account: Account | None) -> Path:
     if socket_fits(preferred):
         return private_folder(preferred, account)
     owner = account.uid if account else os.geteuid()
-    base = next(filter(socket_fits, (Path(tempfile.gettempdir()), Path("/tmp"))))  # noqa: S108 - private_folder checks the owner
-    return private_folder(base / f"ibex-{owner}-{digest(preferred)}", account)
+    bases = (Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 - private_folder checks it
+    short = (base / f"ibex-{owner}-{digest(preferred)}" for base in bases)
+    return private_folder(next(filter(socket_fits, short)), account)
 
 
 def socket_fits(folder: Path) -> bool:
-    """Say whether a socket in `folder`, or one folder below it, keeps within the limit."""
+    """Say whether Postgres's clients can reach a socket in `folder`: they split it at commas."""
     longest = len(os.fsencode(folder)) + len(LONGEST_SOCKET_NAME)
-    return longest < SOCKET_PATH_LIMIT
+    return longest < SOCKET_PATH_LIMIT and "," not in str(folder)
 
 
 def digest(path: Path) -> str:

@@ -10,9 +10,18 @@ from ibex.embedded.cluster import check_version, create_cluster
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder, tail
 from ibex.embedded.postgres_settings import arguments
-from ibex.embedded.processes import Identity, Process, ended, launch, stop_all, wait_until, working_in
+from ibex.embedded.processes import (
+    Identity,
+    Process,
+    Signals,
+    ended,
+    launch,
+    stop_strangers,
+    wait_until,
+    working_in,
+)
 
-STOP = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+STOP: Signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 """Fast shutdown, then immediate: SIGTERM would wait for clients to leave."""
 START_SECONDS = 60
 STATUS_LINE = 8
@@ -22,6 +31,7 @@ class Postgres:
     """One Postgres cluster in one private folder, reached by a unix socket only."""
 
     name = "postgres"
+    stop_signals = STOP
 
     def __init__(self, folder: Path, *, log: Path, temporary: bool = False) -> None:
         self.account = postgres_account(folder / "data")
@@ -57,25 +67,22 @@ class Postgres:
 
     def wait_ready(self, process: Process) -> None:
         """Wait until the server accepts connections; raise `StoreError` when it does not."""
-        if not wait_until(lambda: self._ready() or ended(process), START_SECONDS):
+        if not wait_until(lambda: self._ready(process.pid) or ended(process), START_SECONDS):
             raise StoreError(f"Postgres was not ready in {START_SECONDS} s.\n{tail(self.log)}")
         if ended(process):
             raise StoreError(f"Postgres stopped at once.\n{tail(self.log)}")
-
-    def stop(self, process: Process) -> None:
-        """Stop the server; its clients are disconnected."""
-        stop_all([process], STOP)
 
     @property
     def _pid_file(self) -> Path:
         return self.data / "postmaster.pid"
 
-    def _ready(self) -> bool:
+    def _ready(self, pid: int) -> bool:
         """Read the status that the server keeps in its pid file, as `pg_ctl` does."""
         if not self._pid_file.exists():
             return False
         lines = self._pid_file.read_text().splitlines()
-        return len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
+        mine = bool(lines) and lines[0] == str(pid)  # not one that a killed server left
+        return mine and len(lines) >= STATUS_LINE and lines[STATUS_LINE - 1].strip() == "ready"
 
     def _stop_orphan(self) -> None:
         """Stop the server that a killed supervisor left, and wait for its last backends.
@@ -85,10 +92,9 @@ class Postgres:
         if self._pid_file.exists():
             orphan = Identity.of(int(self._pid_file.read_text().split()[0]))
             if orphan and str(self.data) in orphan.arguments():
-                orphan.stop(STOP)
+                stop_strangers([orphan], STOP)
             elif orphan:
                 self._pid_file.unlink()
-        for backend in working_in(self.data):
-            backend.stop(((signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)))
+        stop_strangers(working_in(self.data), STOP[1:])
         for stale in self.sockets.glob(".s.PGSQL.*"):
             stale.unlink()

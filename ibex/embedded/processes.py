@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ibex.embedded.accounts import Account
 
 Process = subprocess.Popen[bytes]
+Signals = Sequence[tuple[signal.Signals, float]]
+"""Signals to send one after the other, each with the seconds to wait for its effect."""
 
 POLL_S = 0.05
 PR_SET_PDEATHSIG = 1
@@ -95,13 +97,17 @@ class Identity:
             return []
         return [os.fsdecode(part) for part in line.split(b"\0")]
 
-    def stop(self, signals: Sequence[tuple[signal.Signals, float]]) -> None:
-        """Send each signal in turn until the process is gone, waiting that many seconds for it."""
-        for number, patience in signals:
-            if not self.alive():
-                return
-            os.kill(self.pid, number)
-            wait_until(lambda: not self.alive(), patience)
+
+def stop_strangers(found: Collection[Identity], signals: Signals) -> None:
+    """Stop processes that are no children of ours: send each signal in turn to those that live.
+
+    Waits the seconds beside each signal.
+    """
+    for number, patience in signals:
+        for process in found:
+            if process.alive():
+                os.kill(process.pid, number)
+        wait_until(lambda: not any(process.alive() for process in found), patience)
 
 
 def working_in(folder: Path) -> list[Identity]:
@@ -144,7 +150,7 @@ def ended(process: Process) -> bool:
 
 def stop_all(
     processes: Sequence[Process],
-    signals: Sequence[tuple[signal.Signals, float]],
+    signals: Signals,
     *,
     hurry: Callable[[], bool] = lambda: False,
 ) -> None:

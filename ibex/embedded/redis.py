@@ -11,10 +11,18 @@ from pathlib import Path
 from ibex.embedded.binaries import redis_program
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder
-from ibex.embedded.processes import Identity, Process, ended, launch, stop_all, wait_until
+from ibex.embedded.processes import (
+    Identity,
+    Process,
+    Signals,
+    ended,
+    launch,
+    stop_strangers,
+    wait_until,
+)
 from ibex.embedded.urls import broker_url, redis_url
 
-STOP = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+STOP: Signals = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 START_SECONDS = 20
 
 
@@ -42,11 +50,6 @@ class Redis:
             raise StoreError(f"Redis did not answer in {START_SECONDS} s; see {self.log}.")
         if ended(process):
             raise StoreError(f"Redis stopped at once; see {self.log}.")
-
-    def stop(self, process: Process) -> None:
-        """Stop the server and remove its socket."""
-        stop_all([process], STOP)
-        self.socket.unlink(missing_ok=True)
 
     def answers(self) -> bool:
         """Say whether a server answers on the socket."""
@@ -81,6 +84,6 @@ class Redis:
         if self._pid_file.exists():
             orphan = Identity.of(int(self._pid_file.read_text() or 0))
             if orphan and any(str(self.socket) in part for part in orphan.arguments()):
-                orphan.stop(STOP)
+                stop_strangers([orphan], STOP)
             self._pid_file.unlink()
         self.socket.unlink(missing_ok=True)

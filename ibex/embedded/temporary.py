@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ibex.embedded.accounts import postgres_account
 from ibex.embedded.bootstrap import DatabasePasswords, app_url, bootstrap, owner_url
+from ibex.embedded.children import Child
 from ibex.embedded.errors import EmbeddedError
 from ibex.embedded.places import socket_fits
 from ibex.embedded.postgres import Postgres
@@ -49,12 +50,10 @@ def temporary_stores(folder: Path) -> Iterator[dict[str, str]]:
     postgres = Postgres(folder / "postgres", log=folder / "postgres.log", temporary=True)
     passwords = DatabasePasswords(secrets.token_urlsafe(16), secrets.token_urlsafe(16))
     with contextlib.ExitStack() as running:
-        redis_process = redis.launch()
-        running.callback(redis.stop, redis_process)
-        postgres_process = postgres.launch()
-        running.callback(postgres.stop, postgres_process)
-        redis.wait_ready(redis_process)
-        postgres.wait_ready(postgres_process)
+        for store in (redis, postgres):
+            child = Child(store)
+            running.callback(child.stop)
+            store.wait_ready(child.start())
         bootstrap(postgres, passwords, test_databases=True)
         yield {
             "IBEX_DATABASE_URL": app_url(postgres, passwords),

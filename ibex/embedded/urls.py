@@ -25,3 +25,11 @@ def redis_url(socket: Path, database: int = 0) -> str:
 def broker_url(socket: Path, database: int = 1) -> str:
     """Return the URL that Celery reads: a database of its own beside the cache's."""
     return f"redis+socket://{quote(str(socket))}?virtual_host={database}"
+
+
+def broker_url_of(url: str) -> str:
+    """Return the broker's address on a Redis of the operator's own: the same database of it."""
+    socket, found, database = url.removeprefix("unix://").partition("?db=")
+    if not url.startswith("unix://"):
+        return url
+    return f"redis+socket://{socket}?virtual_host={database if found else 0}"
