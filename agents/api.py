@@ -1,0 +1,134 @@
+"""The management API of agents."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import services
+from agents.models import Agent
+from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer
+from orgs.models import Organization
+from orgs.permissions import Permission
+from orgs.refusals import AgentNotAuthorized
+
+
+class AgentConfig(StrictSerializer):
+    """How an agent remembers; what is left out keeps its value, or gets the default."""
+
+    memory_enabled = serializers.BooleanField(required=False)
+    extraction_enabled = serializers.BooleanField(required=False)
+    max_injected_memories = serializers.IntegerField(required=False, min_value=0, max_value=200)
+    memory_budget_tokens = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    memory_position = serializers.ChoiceField(Agent.MemoryPosition.choices, required=False)
+    default_model = serializers.CharField(required=False, allow_blank=True, max_length=256)
+
+
+class AgentChanges(StrictSerializer):
+    """What may change about an agent; its slug and memory scope never do."""
+
+    name = serializers.CharField(max_length=255)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    config = AgentConfig(required=False)
+
+
+class NewAgent(AgentChanges):
+    """A new agent. `memory_scope` has no default: who shares memories is a decision."""
+
+    slug = serializers.RegexField(r"^[a-z0-9-]+\Z", max_length=100)
+    memory_scope = serializers.ChoiceField(Agent.MemoryScope.choices)
+
+
+class AgentQuery(PageQuery):
+    """The filters of the list of agents."""
+
+    status = serializers.ChoiceField(Agent.Status.choices, required=False)
+
+
+class AgentSerializer(serializers.ModelSerializer[Agent]):
+    """An agent as the API shows it."""
+
+    config = AgentConfig(source="*", read_only=True)
+
+    class Meta:
+        model = Agent
+        fields = [
+            "id",
+            "name",
+            "slug",
+            "description",
+            "status",
+            "memory_scope",
+            "config",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class AgentViewSet(OrgViewSet[Agent]):
+    """List, create, configure, pause and retire agents."""
+
+    queryset = Agent.objects.all()
+    required: ClassVar = {
+        "list": Permission.AGENT_READ,
+        "create": Permission.AGENT_WRITE,
+        "retrieve": Permission.AGENT_READ,
+        "partial_update": Permission.AGENT_WRITE,
+        "activate": Permission.AGENT_WRITE,
+        "pause": Permission.AGENT_WRITE,
+        "archive": Permission.AGENT_WRITE,
+    }
+
+    def list(self, request: Request) -> Response:
+        """List agents, newest first."""
+        query = self.read(AgentQuery, request.query_params)
+        agents = self.get_queryset()
+        if "status" in query:
+            agents = agents.filter(status=query["status"])
+        return self.page(agents, query, AgentSerializer().to_representation)
+
+    def create(self, request: Request) -> Response:
+        """Create an agent; a token of one agent cannot make another."""
+        if self.caller.agent_id is not None:
+            raise AgentNotAuthorized
+        values = _flat(self.read(NewAgent, request.data))
+        org = Organization.objects.get(pk=self.caller.org_id)
+        agent = services.create_agent(org=org, actor=self.caller.actor, **values)
+        return Response(AgentSerializer(agent).data, status=201)
+
+    def retrieve(self, _request: Request, **_ids: UUID) -> Response:
+        """Show one agent."""
+        return Response(AgentSerializer(self.get_object()).data)
+
+    def partial_update(self, request: Request, **_ids: UUID) -> Response:
+        """Change an agent's name, description or configuration."""
+        agent = self.get_object()
+        changes = _flat(self.read(AgentChanges, request.data, partial=True))
+        if changes:
+            agent = services.update_agent(agent=agent, actor=self.caller.actor, **changes)
+        return Response(AgentSerializer(agent).data)
+
+    def activate(self, request: Request, **_ids: UUID) -> Response:
+        """Serve the agent's requests again."""
+        return self._change_status(request, services.activate_agent)
+
+    def pause(self, request: Request, **_ids: UUID) -> Response:
+        """Refuse the agent's requests until it is activated again."""
+        return self._change_status(request, services.pause_agent)
+
+    def archive(self, request: Request, **_ids: UUID) -> Response:
+        """Retire the agent for good."""
+        return self._change_status(request, services.archive_agent)
+
+    def _change_status(self, request: Request, change: Any) -> Response:
+        agent = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        agent = change(agent=agent, actor=self.caller.actor, reason=reason)
+        return Response(AgentSerializer(agent).data)
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Lift the configuration to the top, where the services take it."""
+    return {**values.pop("config", {}), **values}

@@ -1,0 +1,95 @@
+"""Which organization an operator works in, and the one door through which pages enter it."""
+
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, cast
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from ibex.tenancy import tenant
+from orgs.models import Operator
+from orgs.permissions import ROLE_PERMISSIONS, Permission
+
+CHOSEN_ORG = "org_id"
+"""The session key that remembers the operator's chosen organization."""
+
+MEMBERSHIPS = "SELECT org_id, org_name, org_slug, org_status, role FROM ibex_memberships(%s)"
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Access:
+    """One organization that an operator may enter, and as what."""
+
+    org_id: UUID
+    org_name: str
+    org_slug: str
+    org_status: str
+    role: str
+
+    @property
+    def permissions(self) -> Permission:
+        """What the role may do."""
+        return ROLE_PERMISSIONS[self.role]
+
+
+class OrgRequest(HttpRequest):
+    """The request of a signed-in operator who works in an organization."""
+
+    user: Operator
+    access: Access
+    accesses: list[Access]
+
+
+View = Callable[Concatenate[OrgRequest, P], HttpResponse]
+
+
+def accesses_of(operator: Operator) -> list[Access]:
+    """List the organizations an operator belongs to, by name; one query, across tenants."""
+    with connection.cursor() as cursor:
+        cursor.execute(MEMBERSHIPS, [operator.pk])
+        return [Access(*row) for row in cursor.fetchall()]
+
+
+def chosen_access(session: MutableMapping[str, Any], accesses: list[Access]) -> Access | None:
+    """Return the organization chosen in this session, or the first when none was.
+
+    A choice that is no longer a membership is None: what was meant for one organization must
+    not happen in another.
+    """
+    chosen = session.get(CHOSEN_ORG)
+    if chosen is None:
+        return accesses[0] if accesses else None
+    return next((access for access in accesses if str(access.org_id) == chosen), None)
+
+
+def operator_page(
+    needs: Permission,
+) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+    """Open a page to signed-in operators who hold `needs`, inside their organization's tenant."""
+
+    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @login_required
+        def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            mine = cast("OrgRequest", request)
+            mine.accesses = accesses_of(mine.user)
+            access = chosen_access(mine.session, mine.accesses)
+            if access is None:
+                return redirect("organizations")
+            if needs & ~access.permissions:
+                raise PermissionDenied
+            mine.access = access
+            with tenant(access.org_id):
+                return view(mine, *args, **kwargs)
+
+        update_wrapper(page, view)
+        return page
+
+    return decorate

@@ -1,0 +1,90 @@
+"""Callers of the APIs: one role's routes, and a client that speaks JSON."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from django.test import Client
+
+from tests.conftest import World
+
+AGENTS = "/api/v1/agents"
+
+
+@dataclass
+class Api:
+    """A caller with one credential; every answer is JSON."""
+
+    client: Client
+    headers: dict[str, str]
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a request; `body` is encoded as JSON unless it is bytes or None."""
+        options: dict[str, Any] = {}
+        if body is not None:
+            data = body if isinstance(body, bytes) else orjson.dumps(body)
+            options = {"data": data, "content_type": "application/json"}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.generic(method, path, headers={**self.headers, **named}, **options)
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PATCH", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> Any:
+        return self.call("DELETE", path, **headers)
+
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture
+def api_urls(settings: Any) -> None:
+    """Serve the routes of the role `api`."""
+    settings.ROOT_URLCONF = "ibex.urls.api"
+
+
+@pytest.fixture
+def memory_urls(settings: Any) -> None:
+    """Serve the routes of the role `memory`."""
+    settings.ROOT_URLCONF = "ibex.urls.memory"
+
+
+@pytest.fixture
+def api() -> MakeApi:
+    """Make a caller from a token's text; without one, an anonymous caller."""
+
+    def _api(token: str | None = None) -> Api:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return Api(Client(raise_request_exception=False), headers)
+
+    return _api
+
+
+@pytest.fixture
+def alice(api: MakeApi, world: World) -> Api:
+    """Acme's caller with every permission."""
+    return api(world.token())
+
+
+@pytest.fixture
+def mallory(api: MakeApi, world: World) -> Api:
+    """Another org's caller with every permission."""
+    return api(world.token(world.elsewhere))
+
+
+def refused(response: Any, status: int, code: str) -> dict[str, Any]:
+    """Check that an answer is the contract's envelope with this status and code; return it."""
+    assert response.status_code == status, response.content
+    error = response.json()["error"]
+    assert error["code"] == code, error
+    assert error["request_id"] == response["X-Request-ID"]
+    assert {"message", "type", "param", "code", "request_id", "timestamp"} <= set(error)
+    return error
