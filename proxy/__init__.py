@@ -1,0 +1,1 @@
+"""The data plane: OpenAI-compatible HTTP in, memories and directives into the prompt, turns out."""
