@@ -21,4 +21,5 @@ class EnumField(CharField):
     def db_check(self, connection: BaseDatabaseWrapper) -> str | None:
         """Return the condition of the column's CHECK."""
         values = ", ".join(f"'{value}'" for value, _label in self.flatchoices)
-        return f"{connection.ops.quote_name(self.column)} IN ({values})"
+        column = connection.ops.quote_name(self.column or self.name)
+        return f"{column} IN ({values})"

@@ -206,7 +206,7 @@ class MemoryLabel(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return str(self.label)
 
 
 class MemoryVersion(TenantModel):
@@ -277,7 +277,7 @@ class MemoryRelationship(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return self.type
+        return str(self.type)
 
 
 class Passage(SearchableModel):

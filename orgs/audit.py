@@ -40,8 +40,11 @@ def record(
 
     `before` and `after` take hashes, lengths and settings; never memory or directive text.
     """
+    org_id = current_org_id()
+    if org_id is None:
+        raise RuntimeError("An audit row is written inside a tenant.")
     return AuditEvent.objects.create(
-        org_id=current_org_id(),
+        org_id=org_id,
         actor_type=actor.type,
         actor_id=actor.id,
         actor_label=actor.label,

@@ -102,7 +102,7 @@ class Operator(AbstractBaseUser):
     objects = OperatorManager()
 
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS = []
 
     class Meta:
         ordering = ["email"]
