@@ -35,9 +35,8 @@ def create_cluster(server: "Postgres") -> None:
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         "--data-checksums",
+        "--no-sync" if server.temporary else "--sync-method=syncfs",
     ]
-    if server.temporary:
-        options.append("--no-sync")
     if server.run("initdb", *options).wait():
         raise StoreError(f"initdb failed.\n{tail(server.log)}")
     unfinished.rename(server.data)

@@ -13,7 +13,7 @@ from ibex.embedded.places import write_private
 from ibex.embedded.processes import Identity, stop_strangers
 
 MARK = "IBEX_STACK_ID"
-STOP = ((signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+STOP = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))
 
 
 def record_children(file: Path, stack_id: str, children: Iterable[Identity]) -> None:

@@ -25,6 +25,7 @@ COMMON = {
     "max_wal_senders": "0",
     "min_wal_size": "80MB",
     "max_wal_size": "512MB",
+    "recovery_init_sync_method": "syncfs",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "log",

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.toys import PATIENCE_S, Stack, reachable_folder
+from tests.embedded.toys import PATIENCE_S, Stack, free_offset, reachable_folder
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def make_stack(folder: Path) -> Iterator[Callable[..., Stack]]:
     def make(**lines: str) -> Stack:
         procfile = folder / "Procfile"
         procfile.write_text("".join(f"{name}: {line}\n" for name, line in lines.items()))
-        stacks.append(Stack(folder / "home", procfile, 20_000 + secrets.randbelow(30_000)))
+        stacks.append(Stack(folder / "home", procfile, free_offset()))
         return stacks[-1]
 
     yield make

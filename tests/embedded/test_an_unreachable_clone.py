@@ -60,7 +60,7 @@ def test_a_stack_keeps_its_data_where_postgres_reaches_it(closed: Path) -> None:
     stack = subprocess.Popen(
         [sys.executable, "tests/embedded/toy_stack.py", "Procfile"],
         cwd=clone,
-        env=environment(closed, IBEX_PORT_OFFSET="21000"),
+        env=environment(closed, IBEX_PORT_OFFSET="10000"),
         stdout=subprocess.PIPE,
         text=True,
     )
