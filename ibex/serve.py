@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> None:
         access_log=False,
         timeout_graceful_shutdown=DRAIN_S,
         lifespan="off",
+        forwarded_allow_ips=env.list("IBEX_TRUSTED_PROXIES", []),
     )
 
 

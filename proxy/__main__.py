@@ -23,6 +23,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `X-Forwarded-For` is believed by proxy.http, from trusted hops alone
         date_header=True,
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=75,
