@@ -1,0 +1,92 @@
+"""Whether a memory, and the passages it was made from, can be found by text.
+
+Call inside the tenant, in the transaction that changes the memory. Postings exist exactly for
+active memories and searchable passages.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from memories.models import Memory, Passage, Posting
+from memories.postings import index_item, unindex_item
+from memories.terms import count_terms
+
+SILENCING = (
+    Memory.Status.DELETED,
+    Memory.Status.SUPERSEDED,
+    Memory.Status.QUARANTINED,
+    Memory.Status.PENDING_REVIEW,
+)
+"""Statuses that hide the turns a memory was made from: its text must not come back through them."""
+BECAUSE_OF_MEMORY = "memory "
+EDITED = "edited"
+
+
+def count_words(item: Memory | Passage, text: str) -> None:
+    """Fill in the terms and the length that the text index needs."""
+    item.terms = count_terms(text)
+    item.length = sum(item.terms.values())
+
+
+def publish(memory: Memory) -> None:
+    """Let an active memory be found by its words."""
+    index_item(
+        org_id=memory.org_id,
+        agent_id=memory.agent_id,
+        item_id=memory.pk,
+        kind=Posting.Kind.MEMORY,
+        subject=memory.subject,
+        terms=memory.terms,
+    )
+
+
+def withdraw(memory: Memory) -> None:
+    """Take a memory out of the text index; where its status says so, its turns' passages too."""
+    unindex_item(org_id=memory.org_id, agent_id=memory.agent_id, item_id=memory.pk)
+    if memory.status in SILENCING:
+        hide_turns(memory.source_turns, because=memory.status)
+
+
+def hide_turns(turns: Iterable[UUID], *, because: str) -> None:
+    """Hide every passage of these turns: answers repeat what was said."""
+    passages = Passage.objects.filter(turn_id__in=list(turns), status=Passage.Status.SEARCHABLE)
+    for passage in passages.select_for_update().order_by("pk"):
+        passage.status = Passage.Status.HIDDEN
+        passage.hidden_because = f"{BECAUSE_OF_MEMORY}{because}".replace("_", " ")
+        passage.save(update_fields=["status", "hidden_because"])
+        unindex_item(org_id=passage.org_id, agent_id=passage.agent_id, item_id=passage.pk)
+
+
+def reveal_turns(memory: Memory) -> None:
+    """Show the passages again that only this memory had hidden."""
+    blocked = Memory.objects.filter(
+        agent_id=memory.agent_id,
+        status__in=SILENCING,
+        source_turns__overlap=memory.source_turns,
+    ).exclude(pk=memory.pk)
+    still_hidden = {
+        turn for turns in blocked.values_list("source_turns", flat=True) for turn in turns
+    }
+    turns = set(memory.source_turns) - still_hidden
+    passages = Passage.objects.filter(
+        turn_id__in=turns,
+        status=Passage.Status.HIDDEN,
+        hidden_because__startswith=BECAUSE_OF_MEMORY,
+    )
+    for passage in passages.select_for_update().order_by("pk"):
+        passage.status = Passage.Status.SEARCHABLE
+        passage.hidden_because = ""
+        passage.save(update_fields=["status", "hidden_because"])
+        publish_passage(passage)
+
+
+def publish_passage(passage: Passage) -> None:
+    """Let a searchable passage be found by its words."""
+    index_item(
+        org_id=passage.org_id,
+        agent_id=passage.agent_id,
+        item_id=passage.pk,
+        kind=Posting.Kind.PASSAGE,
+        subject=passage.subject,
+        terms=passage.terms,
+    )

@@ -1,0 +1,69 @@
+"""Every write to sessions that is not the recorder's (which has its own SQL, `proxy/store.py`)."""
+
+from typing import Literal
+from uuid import UUID
+
+from django.utils import timezone
+
+from ibex.tenancy import tenant
+from orgs import audit
+from orgs.audit import Actor
+from sessions.models import Session
+
+HowItEnded = Literal["completed", "abandoned"]
+ENDED = (Session.Status.COMPLETED, Session.Status.ABANDONED)
+IDLE = Actor.system("worker")
+
+
+def complete_session(*, session: Session, actor: Actor, how: HowItEnded) -> Session:
+    """End a session; what it has not been learned from yet is due at once.
+
+    `completed` by a caller, `abandoned` when it was idle for 30 minutes. Ending it again changes
+    nothing; a later request makes it active again.
+    """
+    with tenant(session.org_id):
+        return _end(_lock(session.pk), actor, how)
+
+
+def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
+    """Abandon a session whose time has come, unless another turn has moved it."""
+    with tenant(org_id):
+        session = _lock(session_id)
+        if session.completes_at is None or session.completes_at > timezone.now():
+            session.completion_claimed_until = None
+            session.save(update_fields=["completion_claimed_until"])
+        else:
+            _end(session, IDLE, "abandoned")
+
+
+def _lock(session_id: UUID) -> Session:
+    return Session.objects.select_for_update().get(pk=session_id)
+
+
+def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
+    if session.status in ENDED:
+        return session
+    before = {"status": session.status}
+    session.status = how
+    session.completed_at = timezone.now()
+    session.completes_at = None
+    session.completion_claimed_until = None
+    session.extract_after = session.completed_at
+    session.save(
+        update_fields=[
+            "status",
+            "completed_at",
+            "completes_at",
+            "completion_claimed_until",
+            "extract_after",
+        ]
+    )
+    audit.record(
+        f"session.{how}",
+        session,
+        actor=actor,
+        before=before,
+        after={"status": how, "turns": session.turn_count},
+        subject=session.subject,
+    )
+    return session
