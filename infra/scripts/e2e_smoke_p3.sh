@@ -4,6 +4,18 @@
 # With OPENAI_API_KEY the stack talks to OpenAI; with IBEX_LLM_MODE=local it needs no key.
 set -euo pipefail
 
+# A development stack that runs from this folder says where it listens and whether it is live.
+STACK="${IBEX_HOME:-$(dirname "$0")/../../var}/run/stack.json"
+from_stack() {
+  [ ! -r "$STACK" ] || python3 -c 'import json, sys
+value = json.load(open(sys.argv[1]))
+for key in sys.argv[2:]:
+    value = value.get(key) or {}
+print(value or "")' "$STACK" "$@"
+}
+: "${IBEX_PROXY_ADDR:=$(from_stack processes proxy url)}"
+: "${IBEX_LLM_MODE:=$(from_stack environment IBEX_LLM_MODE)}"
+
 PROXY="${IBEX_PROXY_ADDR:-http://localhost:8080}"
 TOKEN="${IBEX_DEV_TOKEN:-ibex_dev_sk_LOCALDEVELOPMENTONLY}"
 AGENT="${IBEX_DEV_AGENT_ID:-00000000-0000-0000-0000-000000000003}"
