@@ -16,7 +16,7 @@ PLACEHOLDERS := IBEX_ENV=production IBEX_ALLOWED_HOSTS=ibex.example \
 	IBEX_DATABASE_URL=postgres://nobody@localhost/none IBEX_REDIS_URL=redis://localhost/0
 RUN := $(BIN)/python -m ibex.embedded run --
 
-.PHONY: help up test check verify e2e-smoke-p3 requirements clean
+.PHONY: help up test check verify e2e-smoke-p3 proto requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -40,6 +40,10 @@ check: .venv/dev.stamp  ## Lint, format, types, deployment settings, missing mig
 
 e2e-smoke-p3: .venv/runtime.stamp  ## Drive a running stack from outside, end to end
 	infra/scripts/e2e_smoke_p3.sh
+
+proto: .venv/dev.stamp  ## Generate the gRPC code from context/proto/context.proto
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. \
+		context/proto/context.proto
 
 requirements: .venv/uv.stamp  ## Compile both requirement files anew, without releases younger than a week
 	$(COMPILE) --upgrade pyproject.toml -o requirements.txt
