@@ -22,7 +22,7 @@ class Home:
         if not self.root.exists():
             self.root.mkdir(parents=True)
             self.root.chmod(0o711)  # just made by us; the umask may have closed it
-        for name in ("run", "log", "spool", "models"):
+        for name in ("run", "log", "spool", "models", "static"):
             private_folder(self.root / name)
         self.secrets = self.root / "secrets.env"
         self.stack = self.root / "run/stack.json"

@@ -87,14 +87,13 @@ class Postgres:
     def _stop_orphan(self) -> None:
         """Stop the server that a killed supervisor left, and wait for its last backends.
 
-        A pid file that names somebody else's process is stale and would stop the next start.
+        Its pid file may name a zombie that nobody reaps, or by now a stranger; either would stop
+        the next start. Postgres itself still refuses if its shared memory is in use.
         """
         if self._pid_file.exists():
             orphan = Identity.of(int(self._pid_file.read_text().split()[0]))
             if orphan and str(self.data) in orphan.arguments():
                 stop_strangers([orphan], STOP)
-            elif orphan:
-                self._pid_file.unlink()
         stop_strangers(working_in(self.data), STOP[1:])
-        for stale in self.sockets.glob(".s.PGSQL.*"):
-            stale.unlink()
+        for stale in (self._pid_file, *self.sockets.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)

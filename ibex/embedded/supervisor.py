@@ -4,7 +4,6 @@ It starts the stores, prepares the database, starts the processes of the Procfil
 all are ready, and keeps them so until it is told to stop.
 """
 
-import os
 import secrets
 import signal
 import time
@@ -24,6 +23,7 @@ from ibex.embedded.setup_steps import STEPS, Rows, run_steps
 from ibex.embedded.stack_file import write_stack_file
 from ibex.embedded.stores import Stores
 from ibex.embedded.terminal import Terminal
+from ibex.env import env
 
 PROCFILE = CLONE / "Procfile"
 TICK_S = 0.1
@@ -69,7 +69,7 @@ class Supervisor:
         require_free_ports(self.crew.lines)
         self.secrets = load_secrets(self.home.secrets)
         if is_set(PASSWORD):
-            self.secrets[PASSWORD] = os.environ[PASSWORD]
+            self.secrets[PASSWORD] = env.str(PASSWORD)
         self.stores = Stores(self.home, self.secrets)
 
     def _start(self) -> None:
@@ -106,7 +106,7 @@ class Supervisor:
             if event := child.watch():
                 self.terminal.say(f"{child.name} {event}")
                 if child.process is None:
-                    self.terminal.show(tail(child.program.log, 5))
+                    self.terminal.quote(child.name, tail(child.program.log))
                 self._record()
         self.terminal.relay()
         self._pause()

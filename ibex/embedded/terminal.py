@@ -4,8 +4,11 @@ Processes write into their log files; this follows the files, so a terminal that
 never holds a process up.
 """
 
+import contextlib
 import json
+import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -57,11 +60,18 @@ class Terminal:
         """Print a line of the supervisor's own."""
         self._write(OWN_NAME, text, None)
 
+    def quote(self, name: str, lines: str) -> None:
+        """Print of a process's last lines what is not mere information."""
+        for line in lines.splitlines():
+            if shown := summary(line, plain=line):
+                self._write(name, shown, None)
+
     def show(self, text: str) -> None:
         """Print a block of text as it is."""
         if text:
-            sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()
+            with _terminal_may_be_gone():
+                sys.stdout.write(f"{text}\n")
+                sys.stdout.flush()
 
     def relay(self) -> None:
         """Print what the processes have logged since the last call."""
@@ -71,19 +81,31 @@ class Terminal:
                     self._write(name, shown, colour)
 
     def _write(self, name: str, text: str, colour: str | None) -> None:
-        self._printer.write(Message("line", text, datetime.now().astimezone(), name, colour))
+        message = Message("line", text, datetime.now().astimezone(), name, colour)
+        with _terminal_may_be_gone():
+            self._printer.write(message)
 
 
-def summary(line: str) -> str | None:
-    """Return a log line in short when it is a warning or worse, else None.
+@contextlib.contextmanager
+def _terminal_may_be_gone() -> Iterator[None]:
+    """Go on in silence when nobody reads any more: what runs still has to be stopped in order."""
+    try:
+        yield
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
-    What is not JSON is a banner or part of a traceback; a process that dies of it is reported
-    with the end of its log.
+
+def summary(line: str, plain: str | None = None) -> str | None:
+    """Return a log line in short when it is a warning or worse; `plain` when it is not JSON.
+
+    What is not JSON is a banner or part of a traceback; it is worth reading when a process dies.
     """
     try:
         record = json.loads(line)
     except ValueError:
-        return None
+        return plain
     if not isinstance(record, dict) or record.get("level") not in LOUD:
         return None
     return f"{record['level']}: {record.get('event', '')}"

@@ -41,7 +41,7 @@ def closed(folder: Path) -> Iterator[Path]:
         shutil.rmtree(shelter)
 
 
-def environment(closed: Path, **variables: str) -> dict[str, str]:
+def variables_for(closed: Path, **variables: str) -> dict[str, str]:
     clone = closed / f"clone-{os.getpid()}"
     return clean_environment(**variables) | {"PYTHONPATH": f"{closed / 'site'}:{clone}"}
 
@@ -49,7 +49,7 @@ def environment(closed: Path, **variables: str) -> dict[str, str]:
 def test_a_command_runs_with_copied_programs(closed: Path) -> None:
     clone = closed / f"clone-{os.getpid()}"
     command = (sys.executable, "-c", SHOW)
-    output, errors = run_command(*command, env=environment(closed), cwd=clone).communicate()
+    output, errors = run_command(*command, env=variables_for(closed), cwd=clone).communicate()
     assert output.startswith(f"{SHELTERS}/clone-{os.getpid()}-"), errors
     assert closed.stat().st_mode & 0o777 == 0o700
 
@@ -57,17 +57,20 @@ def test_a_command_runs_with_copied_programs(closed: Path) -> None:
 def test_a_stack_keeps_its_data_where_postgres_reaches_it(closed: Path) -> None:
     clone = closed / f"clone-{os.getpid()}"
     (clone / "Procfile").write_text("plain: sleep 600\n")
+    (clone / ".env").write_text("IBEX_FORWARD=false\nIBEX_BIND=\n")
     stack = subprocess.Popen(
         [sys.executable, "tests/embedded/toy_stack.py", "Procfile"],
         cwd=clone,
-        env=environment(closed, IBEX_PORT_OFFSET="10000"),
+        env=variables_for(closed),
         stdout=subprocess.PIPE,
         text=True,
     )
     stack_file = clone / "var/run/stack.json"
     assert wait_until(stack_file.exists, PATIENCE_S)
-    url = json.loads(stack_file.read_text())["environment"]["IBEX_DATABASE_URL"]
-    assert "%2Fvar%2Flib%2Fibex%2Fclone" in url
+    environment = json.loads(stack_file.read_text())["environment"]
+    assert "%2Fvar%2Flib%2Fibex%2Fclone" in environment["IBEX_DATABASE_URL"]
+    assert environment["IBEX_FORWARD"] == "false"
+    assert "IBEX_BIND" not in environment
     assert (clone / "var/secrets.env").exists()
     stack.send_signal(signal.SIGTERM)
     assert stack.wait(PATIENCE_S) == 0
