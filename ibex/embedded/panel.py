@@ -12,8 +12,8 @@ OPERATOR = "operator@ibex.localhost"
 RULE = "─" * 78
 LIVE = "LLM MODE: LIVE. Requests go to the provider, with your key, and cost money."
 LOCAL = """\
-LLM MODE: LOCAL. No OPENAI_API_KEY is set: a bundled stand-in answers, no model.
-          Set OPENAI_API_KEY (or put it into .env) and start again for real answers."""
+LLM MODE: LOCAL. A bundled stand-in answers, no model. For real answers set
+          OPENAI_API_KEY (here or in .env), leave IBEX_LLM_MODE unset, start again."""
 
 
 def panel(home: Home, processes: Iterable[str], password: str | None) -> str:

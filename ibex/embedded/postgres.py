@@ -35,11 +35,11 @@ class Postgres:
 
     def __init__(self, folder: Path, *, log: Path, temporary: bool = False) -> None:
         self.account = postgres_account(folder / "data")
-        self.folder = private_folder(folder, self.account)
-        self.data = folder / "data"
+        self.folder = private_folder(folder, self.account).resolve()
+        self.data = self.folder / "data"
         self.log = log
         self.temporary = temporary
-        self.sockets = socket_folder(folder / "socket", self.account)
+        self.sockets = socket_folder(self.folder / "socket", self.account)
         self.programs = postgres_programs(self.account)
 
     def launch(self) -> Process:

@@ -1,5 +1,6 @@
 """Child processes that do not outlive the process that started them."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -80,7 +81,7 @@ class Identity:
         """Return the identity of the process that has `pid` now; zombies are nobody."""
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
-        except (FileNotFoundError, ProcessLookupError):
+        except OSError:  # gone, or not ours to look at
             return None
         fields = stat.rpartition(")")[2].split()
         return None if fields[0] in {"Z", "X"} else cls(pid, int(fields[19]))
@@ -105,8 +106,9 @@ def stop_strangers(found: Collection[Identity], signals: Signals) -> None:
     """
     for number, patience in signals:
         for process in found:
-            if process.alive():
-                os.kill(process.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                if process.alive():
+                    os.kill(process.pid, number)
         wait_until(lambda: not any(process.alive() for process in found), patience)
 
 
@@ -156,10 +158,16 @@ def stop_all(
 ) -> None:
     """Send each signal in turn to the children that still run, with their groups in the end.
 
-    Waits the seconds beside each signal, or until `hurry` says not to.
+    Waits the seconds beside each signal; `hurry` cuts the waiting short until it comes to SIGKILL.
     """
+    running = list(processes)
+
+    def done() -> bool:
+        running[:] = [process for process in running if not ended(process)]
+        return not running or (number != signal.SIGKILL and hurry())
+
     for number, patience in signals:
-        running = [process for process in processes if not ended(process)]
+        done()
         for process in running:
             process.send_signal(number)
-        wait_until(lambda: all([ended(process) for process in running]) or hurry(), patience)  # noqa: B023, C419 - called at once, on every one
+        wait_until(done, patience)

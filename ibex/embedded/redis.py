@@ -85,5 +85,5 @@ class Redis:
             orphan = Identity.of(int(self._pid_file.read_text() or 0))
             if orphan and any(str(self.socket) in part for part in orphan.arguments()):
                 stop_strangers([orphan], STOP)
-            self._pid_file.unlink()
+            self._pid_file.unlink(missing_ok=True)
         self.socket.unlink(missing_ok=True)

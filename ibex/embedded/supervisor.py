@@ -50,7 +50,8 @@ class Supervisor:
     def run(self) -> int:
         """Run the stack until a signal stops it; return the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._count_signal)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._count_signal)
         with self.home.locked():
             self._clear_the_ground()
             try:

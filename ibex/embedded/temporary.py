@@ -15,7 +15,7 @@ from pathlib import Path
 from ibex.embedded.accounts import postgres_account
 from ibex.embedded.bootstrap import DatabasePasswords, app_url, bootstrap, owner_url
 from ibex.embedded.children import Child
-from ibex.embedded.errors import EmbeddedError
+from ibex.embedded.errors import EmbeddedError, StoreError
 from ibex.embedded.places import socket_fits
 from ibex.embedded.postgres import Postgres
 from ibex.embedded.processes import Process, launch
@@ -80,15 +80,20 @@ class _Relay:
         try:
             return self._command.wait()
         finally:
-            for number in SIGNALS:  # what follows is short and must not be cut
-                signal.signal(number, signal.SIG_IGN)
+            self._ignore()
 
     def _receive(self, number: int, _frame: object) -> None:
         if self._command is None:
+            self._ignore()
             raise SystemExit(128 + number)
-        if number == signal.SIGINT and sys.stdin.isatty():
+        if number == signal.SIGINT and sys.stdin and sys.stdin.isatty():
             return  # the terminal has sent it to the command as well
         self._command.send_signal(number)
+
+    def _ignore(self) -> None:
+        """Let nothing cut the cleaning up, which is short."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -97,7 +102,9 @@ def _folder() -> Iterator[Path]:
     account = postgres_account()
     bases = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp
     fitting = (base for base in bases if socket_fits(base / PREFIX / "12345678/postgres/socket"))
-    base = next(base for base in fitting if account is None or account.can_enter(base))
+    base = next((base for base in fitting if account is None or account.can_enter(base)), None)
+    if base is None:
+        raise StoreError("No temporary folder has a short path that Postgres's account can enter.")
     _remove_abandoned(base)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     try:

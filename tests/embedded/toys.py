@@ -19,7 +19,7 @@ from ibex.ports import DEFAULT_PORTS
 
 CLONE = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
-PATIENCE_S = 30
+PATIENCE_S = 60
 NO_STORES = {
     "IBEX_DATABASE_URL": "postgres://ibex_app@db/ibex",
     "IBEX_DATABASE_OWNER_URL": "postgres://ibex_owner@db/ibex",
