@@ -1,0 +1,42 @@
+"""What is asked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+"""A unit vector of 384 numbers."""
+
+Kind = Literal["memory", "passage"]
+BOTH_KINDS: frozenset[Kind] = frozenset({"memory", "passage"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One question to an agent's memory, and who asks it.
+
+    `subject` and `session_id` are those of the request, None when it has none. Without a
+    `vector` only words are compared. `as_of` asks what was believed then: superseded memories
+    are found too, and what began later is not.
+    """
+
+    org_id: UUID
+    agent_id: UUID
+    text: str
+    now: datetime
+    subject: str | None = None
+    session_id: UUID | None = None
+    memory_scope: Literal["agent", "subject"] = "agent"
+    vector: Vector | None = None
+    limit: int = 50
+    kinds: frozenset[Kind] = BOTH_KINDS
+    as_of: datetime | None = None
+
+    @property
+    def at(self) -> datetime:
+        """The moment for which validity is judged."""
+        return self.as_of or self.now
