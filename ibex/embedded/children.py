@@ -9,7 +9,8 @@ from typing import Protocol
 
 from ibex.embedded.errors import EmbeddedError
 from ibex.embedded.places import CLONE
-from ibex.embedded.processes import Identity, Process, Signals, ended, launch, stop_all
+from ibex.embedded.processes import Process, Signals, ended, launch, stop_all
+from ibex.embedded.strangers import Identity
 
 STOP: Signals = ((signal.SIGTERM, 35.0), (signal.SIGKILL, 5.0))
 """Processes drain for 30 s after SIGTERM."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ibex.embedded.places import write_private
-from ibex.embedded.processes import Identity, stop_strangers
+from ibex.embedded.strangers import Identity, stop_strangers
 
 MARK = "IBEX_STACK_ID"
 STOP = ((signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0))

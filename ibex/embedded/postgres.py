@@ -10,16 +10,8 @@ from ibex.embedded.cluster import check_version, create_cluster
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder, tail
 from ibex.embedded.postgres_settings import arguments
-from ibex.embedded.processes import (
-    Identity,
-    Process,
-    Signals,
-    ended,
-    launch,
-    stop_strangers,
-    wait_until,
-    working_in,
-)
+from ibex.embedded.processes import Process, Signals, ended, launch, wait_until
+from ibex.embedded.strangers import Identity, stop_strangers, working_in
 
 STOP: Signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 """Fast shutdown, then immediate: SIGTERM would wait for clients to leave."""

@@ -11,15 +11,8 @@ from pathlib import Path
 from ibex.embedded.binaries import redis_program
 from ibex.embedded.errors import StoreError
 from ibex.embedded.places import private_folder, socket_folder
-from ibex.embedded.processes import (
-    Identity,
-    Process,
-    Signals,
-    ended,
-    launch,
-    stop_strangers,
-    wait_until,
-)
+from ibex.embedded.processes import Process, Signals, ended, launch, wait_until
+from ibex.embedded.strangers import Identity, stop_strangers
 from ibex.embedded.urls import broker_url, redis_url
 
 STOP: Signals = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))

@@ -19,7 +19,7 @@ from ibex.embedded.children import Child
 from ibex.embedded.errors import EmbeddedError
 from ibex.embedded.places import private_folder
 from ibex.embedded.postgres import Postgres
-from ibex.embedded.processes import working_in
+from ibex.embedded.strangers import working_in
 from tests.embedded.toys import reachable_folder
 
 PASSWORDS = DatabasePasswords(owner="owner's % password", app="app")

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from ibex.embedded.processes import Identity, wait_until
+from ibex.embedded.processes import wait_until
+from ibex.embedded.strangers import Identity
 from tests.embedded.toys import NO_STORES, PATIENCE_S, TOY, Stack
 
 Make = Callable[..., Stack]

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ibex.embedded.processes import Identity, wait_until
+from ibex.embedded.processes import wait_until
+from ibex.embedded.strangers import Identity
 from ibex.ports import DEFAULT_PORTS
 
 CLONE = Path(__file__).resolve().parents[2]
