@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from agents import services
 from agents.models import Agent
-from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer
+from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer, Text
 from orgs.models import Organization
 from orgs.permissions import Permission
 from orgs.refusals import AgentNotAuthorized
@@ -23,14 +23,14 @@ class AgentConfig(StrictSerializer):
     max_injected_memories = serializers.IntegerField(required=False, min_value=0, max_value=200)
     memory_budget_tokens = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     memory_position = serializers.ChoiceField(Agent.MemoryPosition.choices, required=False)
-    default_model = serializers.CharField(required=False, allow_blank=True, max_length=256)
+    default_model = Text(required=False, allow_blank=True, max_length=256)
 
 
 class AgentChanges(StrictSerializer):
     """What may change about an agent; its slug and memory scope never do."""
 
-    name = serializers.CharField(max_length=255)
-    description = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    name = Text(max_length=255)
+    description = Text(required=False, allow_blank=True, max_length=10_000)
     config = AgentConfig(required=False)
 
 

@@ -4,7 +4,9 @@ A viewset declares; its base protects. No viewset can forget the tenant, the per
 refusal of unknown fields.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import IO, Any, ClassVar, TypeVar, cast
 
 import orjson
@@ -17,6 +19,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
 
 from ibex.api_errors import InvalidJson, PayloadTooLarge, exception_handler
 from ibex.keyset import NEWEST_FIRST, Order, take_page
@@ -29,8 +32,10 @@ __all__ = [
     "OrgRelatedField",
     "OrgViewSet",
     "PageQuery",
+    "Probability",
     "Reason",
     "StrictSerializer",
+    "Text",
     "exception_handler",
 ]
 
@@ -77,6 +82,26 @@ class StrictJsonParser(BaseParser):
             raise InvalidJson from None
 
 
+class LenientJsonRenderer(BaseRenderer):
+    """JSON in UTF-8. A lone surrogate, which a recorded body may hold, becomes `?`."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        _media_type: str | None = None,
+        _renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Encode an answer; None is an empty body."""
+        if data is None:
+            return b""
+        text = json.dumps(data, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
 class AlwaysJson(BaseContentNegotiation):
     """Answer in JSON whatever the `Accept` header says; there is nothing else to choose."""
 
@@ -106,6 +131,30 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Text(serializers.CharField):
+    """A string; DRF's own field takes numbers too. NUL and lone surrogates are refused."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is no string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Probability(serializers.FloatField):
+    """A number from 0 to 1; NaN is none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0, max_value=1, **options)
+
+    def to_internal_value(self, data: Any) -> float:
+        """Refuse NaN, which every comparison lets through."""
+        value = super().to_internal_value(data)
+        if not isfinite(value):
+            self.fail("invalid")
+        return value
+
+
 class PageQuery(StrictSerializer):
     """The query parameters of every list; lists add their filters."""
 
@@ -116,7 +165,7 @@ class PageQuery(StrictSerializer):
 class Reason(StrictSerializer):
     """The body of an action that takes nothing but why."""
 
-    reason = serializers.CharField(default="", allow_blank=True, max_length=500)
+    reason = Text(default="", allow_blank=True, max_length=500)
 
 
 class OrgRelatedField(serializers.PrimaryKeyRelatedField[Any]):
@@ -139,6 +188,7 @@ class OrgViewSet(viewsets.GenericViewSet[M]):
     authentication_classes = [TokenAuthentication, OperatorAuthentication]
     permission_classes = [DeclaredPermission]
     parser_classes = [StrictJsonParser]
+    renderer_classes = [LenientJsonRenderer]
     content_negotiation_class = AlwaysJson
     http_method_names = ["get", "post", "patch", "delete", "head"]
 

@@ -121,8 +121,9 @@ def _domain(error: Any) -> Problem:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers |= RETRY
-    param = getattr(error, "param", None)
-    return Problem(int(error.status), error.code, error.message, param, headers=headers)
+    param = getattr(error, "param", None) or getattr(error, "field", None)
+    fields = {param: [error.message]} if param and error.code == "VALIDATION_ERROR" else {}
+    return Problem(int(error.status), error.code, error.message, param, fields, headers)
 
 
 def _invalid(fields: dict[str, list[str]]) -> Problem:

@@ -1,19 +1,43 @@
 """Routes of the role `api`: the management API."""
 
-from django.urls import path
+from django.urls import include, path
 
 from agents.api import AgentViewSet
+from memories.api import MemoriesOfAgentViewSet, OrgMemoryViewSet
+from sessions.api import SessionViewSet
 
-urlpatterns = [
-    path("api/v1/agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
+agents = [
+    path("agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
+    path("agents/<uuid:pk>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("agents/<uuid:pk>/activate", AgentViewSet.as_view({"post": "activate"})),
+    path("agents/<uuid:pk>/pause", AgentViewSet.as_view({"post": "pause"})),
+    path("agents/<uuid:pk>/archive", AgentViewSet.as_view({"post": "archive"})),
+    path("agents/<uuid:agent_id>/memories", MemoriesOfAgentViewSet.as_view({"get": "list"})),
     path(
-        "api/v1/agents/<uuid:pk>",
-        AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        "agents/<uuid:agent_id>/memories/search", MemoriesOfAgentViewSet.as_view({"post": "search"})
     ),
-    path("api/v1/agents/<uuid:pk>/activate", AgentViewSet.as_view({"post": "activate"})),
-    path("api/v1/agents/<uuid:pk>/pause", AgentViewSet.as_view({"post": "pause"})),
-    path("api/v1/agents/<uuid:pk>/archive", AgentViewSet.as_view({"post": "archive"})),
 ]
+
+memories = [
+    path("memories", OrgMemoryViewSet.as_view({"get": "list"})),
+    path(
+        "memories/<uuid:pk>",
+        OrgMemoryViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+    ),
+    path("memories/<uuid:pk>/archive", OrgMemoryViewSet.as_view({"post": "archive"})),
+    path("memories/<uuid:pk>/restore", OrgMemoryViewSet.as_view({"post": "restore"})),
+]
+
+sessions = [
+    path("sessions", SessionViewSet.as_view({"get": "list"})),
+    path("sessions/<uuid:pk>", SessionViewSet.as_view({"get": "retrieve"})),
+    path("sessions/<uuid:pk>/turns", SessionViewSet.as_view({"get": "turns"})),
+    path("sessions/<uuid:pk>/terminate", SessionViewSet.as_view({"post": "terminate"})),
+]
+
+urlpatterns = [path("api/v1/", include([*agents, *memories, *sessions]))]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"

@@ -1,5 +1,5 @@
-"""Routes of the role `dashboard`."""
+"""Routes of the role `dashboard`: the operators' console."""
 
-from django.urls import URLPattern, URLResolver
+from orgs.urls import urlpatterns
 
-urlpatterns: list[URLPattern | URLResolver] = []
+__all__ = ["urlpatterns"]

@@ -45,6 +45,12 @@ class Api:
 MakeApi = Callable[..., Api]
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Spend no Argon2 on operators who never type their password here."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def api_urls(settings: Any) -> None:
     """Serve the routes of the role `api`."""

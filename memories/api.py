@@ -1,0 +1,238 @@
+"""The memory APIs: for agents at `/v1/memories`, for operators at `/api/v1`."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.models import Agent
+from ibex.api import OrgRelatedField, OrgViewSet, Reason, visible_rows
+from ibex.tenancy import tenant
+from memories import services
+from memories.acting import acting_agent, acting_subject, visible_to
+from memories.finding import find_memories, query_vector
+from memories.models import Memory, MemoryQuerySet
+from memories.serializers import (
+    Feedback,
+    MemoryChanges,
+    MemoryQuery,
+    MemorySerializer,
+    NewMemory,
+    Question,
+)
+from memories.services import Outcome
+from orgs.authentication import Caller, TokenAuthentication
+from orgs.permissions import Permission
+from orgs.refusals import AgentNotAuthorized
+
+MEMORIES = Memory.objects.prefetch_related("labels")
+KNOWN_ALREADY = {Outcome.DUPLICATE, Outcome.MERGED}
+FILTERS = ("status", "category", "subject")
+
+
+class AgentQuestion(Question):
+    """A search that may name the agent in its body instead of the header."""
+
+    agent_id = serializers.UUIDField(required=False)
+
+
+class OrgMemoryQuery(MemoryQuery):
+    """The filters of the organization's list of memories."""
+
+    agent_id = OrgRelatedField(queryset=Agent.objects.all(), required=False)
+
+
+class MemoryViewSet(OrgViewSet[Memory]):
+    """What every memory endpoint shares."""
+
+    queryset = MEMORIES
+
+    def narrowed(self, memories: Any, query: dict[str, Any]) -> Any:
+        """Apply the filters; deleted memories are listed only when asked for."""
+        memories = memories.filter(**{name: query[name] for name in FILTERS if name in query})
+        return memories if "status" in query else memories.exclude(status=Memory.Status.DELETED)
+
+    def show(self, memory: Memory, status: int = 200, **more: Any) -> Response:
+        """Answer with a memory as it stands now."""
+        with tenant(self.caller.org_id):
+            row = MemorySerializer(MEMORIES.get(pk=memory.pk)).data
+        return Response({**row, **more}, status=status)
+
+    def edit(self, request: Request, memory: Memory) -> Response:
+        """Change a memory; outside of a transaction, since new content is embedded."""
+        changes = self.read(MemoryChanges, request.data, partial=True)
+        reason = changes.pop("reason", "")
+        refuse_sharing(self.caller, changes)
+        if changes:
+            memory = services.edit_memory(
+                memory=memory, actor=self.caller.actor, reason=reason, **changes
+            )
+        return self.show(memory)
+
+
+class AgentMemoryViewSet(MemoryViewSet):
+    """An agent's own door: remember, search, correct and forget, for its end users."""
+
+    authentication_classes = [TokenAuthentication]
+    required: ClassVar = {
+        "create": Permission.MEMORY_WRITE,
+        "search": Permission.MEMORY_READ,
+        "list": Permission.MEMORY_READ,
+        "retrieve": Permission.MEMORY_READ,
+        "partial_update": Permission.MEMORY_WRITE,
+        "destroy": Permission.MEMORY_DELETE,
+        "feedback": Permission.MEMORY_WRITE,
+    }
+    enters_tenant_itself = frozenset({"create", "search", "partial_update"})
+
+    def create(self, request: Request) -> Response:
+        """Remember something: 201 with the memory, or 200 with the one that says it already."""
+        values = self.read(NewMemory, request.data)
+        subject = acting_subject(request, values.pop("subject", None))
+        agent = self._agent()
+        refuse_sharing(self.caller, values)
+        result = services.write_memory(
+            agent=agent, actor=self.caller.actor, subject=subject, **values
+        )
+        status = 200 if result.outcome in KNOWN_ALREADY else 201
+        return self.show(result.memory, status, outcome=result.outcome.value)
+
+    def search(self, request: Request) -> Response:
+        """Find memories by meaning and by words."""
+        question = self.read(AgentQuestion, request.data)
+        subject = acting_subject(request, question.get("subject"))
+        agent = self._agent(question.get("agent_id"))
+        vector = query_vector(agent.org_id, question["query"], question["mode"])
+        return Response(find_memories(agent, question, subject=subject, vector=vector))
+
+    def list(self, request: Request) -> Response:
+        """List what the agent remembers for everyone, or for one end user as well."""
+        query = self.read(MemoryQuery, request.query_params)
+        memories = self._visible(acting_subject(request, query.pop("subject", None)))
+        return self.page(self.narrowed(memories, query), query, self._row)
+
+    def retrieve(self, request: Request, **ids: UUID) -> Response:
+        """Show one memory."""
+        return Response(self._row(self._memory(request, **ids)))
+
+    def partial_update(self, request: Request, **ids: UUID) -> Response:
+        """Correct a memory."""
+        with tenant(self.caller.org_id):
+            memory = self._memory(request, **ids)
+        return self.edit(request, memory)
+
+    def destroy(self, request: Request, **ids: UUID) -> Response:
+        """Forget a memory."""
+        services.delete_memory(memory=self._memory(request, **ids), actor=self.caller.actor)
+        return Response(status=204)
+
+    def feedback(self, request: Request, **ids: UUID) -> Response:
+        """Say whether a memory helped; it moves its usefulness."""
+        memory = self._memory(request, **ids)
+        rating = self.read(Feedback, request.data)["rating"]
+        memory = services.record_feedback(memory=memory, rating=rating, actor=self.caller.actor)
+        return self.show(memory)
+
+    def _agent(self, named: UUID | None = None) -> Agent:
+        with tenant(self.caller.org_id):
+            return acting_agent(self.request, self.caller, named)
+
+    def _visible(self, subject: str | None) -> MemoryQuerySet:
+        agent = acting_agent(self.request, self.caller)
+        return visible_to(MEMORIES, agent, subject)
+
+    def _memory(self, request: Request, **ids: UUID) -> Memory:
+        memory = self._visible(acting_subject(request)).filter(**ids).first()
+        if memory is None:
+            raise Http404
+        return memory
+
+    def _row(self, memory: Memory) -> Any:
+        return MemorySerializer().to_representation(memory)
+
+
+class OrgMemoryViewSet(MemoryViewSet):
+    """What the organization's agents have learned, for those who steer them."""
+
+    required: ClassVar = {
+        "list": Permission.MEMORY_READ,
+        "retrieve": Permission.MEMORY_READ,
+        "partial_update": Permission.MEMORY_WRITE,
+        "destroy": Permission.MEMORY_DELETE,
+        "archive": Permission.MEMORY_WRITE,
+        "restore": Permission.MEMORY_WRITE,
+    }
+    enters_tenant_itself = frozenset({"partial_update"})
+
+    def list(self, request: Request) -> Response:
+        """List memories of all agents, newest first."""
+        query = self.read(OrgMemoryQuery, request.query_params)
+        memories = self.narrowed(self.get_queryset(), query)
+        if "agent_id" in query:
+            memories = memories.filter(agent=query["agent_id"])
+        return self.page(memories, query, MemorySerializer().to_representation)
+
+    def retrieve(self, _request: Request, **_ids: UUID) -> Response:
+        """Show one memory, a deleted one too: it can be restored."""
+        return Response(MemorySerializer(self.get_object()).data)
+
+    def partial_update(self, request: Request, **_ids: UUID) -> Response:
+        """Change a memory, with a reason for its history."""
+        with tenant(self.caller.org_id):
+            memory = self.get_object()
+        return self.edit(request, memory)
+
+    def destroy(self, request: Request, **_ids: UUID) -> Response:
+        """Forget a memory."""
+        self._change(request, services.delete_memory)
+        return Response(status=204)
+
+    def archive(self, request: Request, **_ids: UUID) -> Response:
+        """Put a memory away; it is no longer used."""
+        return self.show(self._change(request, services.archive_memory))
+
+    def restore(self, request: Request, **_ids: UUID) -> Response:
+        """Use a deleted, archived, merged or superseded memory again."""
+        return self.show(self._change(request, services.restore_memory))
+
+    def _change(self, request: Request, change: Any) -> Memory:
+        memory = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        changed: Memory = change(memory=memory, actor=self.caller.actor, reason=reason)
+        return changed
+
+
+class MemoriesOfAgentViewSet(MemoryViewSet):
+    """One agent's memories in the management API."""
+
+    required: ClassVar = {"list": Permission.MEMORY_READ, "search": Permission.MEMORY_READ}
+    enters_tenant_itself = frozenset({"search"})
+
+    def list(self, request: Request, agent_id: UUID) -> Response:
+        """List what one agent has learned, newest first."""
+        agent = self._agent(agent_id)
+        query = self.read(MemoryQuery, request.query_params)
+        memories = self.narrowed(self.get_queryset().filter(agent=agent), query)
+        return self.page(memories, query, MemorySerializer().to_representation)
+
+    def search(self, request: Request, agent_id: UUID) -> Response:
+        """Search as the agent would, for one subject or for none."""
+        with tenant(self.caller.org_id):
+            agent = self._agent(agent_id)
+        question = self.read(Question, request.data)
+        vector = query_vector(agent.org_id, question["query"], question["mode"])
+        subject = question.get("subject") or None
+        return Response(find_memories(agent, question, subject=subject, vector=vector))
+
+    def _agent(self, agent_id: UUID) -> Agent:
+        return get_object_or_404(visible_rows(Agent.objects.all(), self.caller), pk=agent_id)
+
+
+def refuse_sharing(caller: Caller, values: dict[str, Any]) -> None:
+    """Keep a token of one agent from writing what every agent of the org would be told."""
+    if caller.agent_id is not None and values.get("visibility") == Memory.Visibility.ORG:
+        raise AgentNotAuthorized

@@ -1,0 +1,124 @@
+"""What the APIs take and show of memories."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from ibex.api import PageQuery, Probability, StrictSerializer, Text
+from memories.models import MAX_CONTENT_BYTES, Category, Memory, MemoryLabel
+
+MAX_QUERY_CHARACTERS = 10_000
+MAX_FOUND = 50
+SHARED = [
+    (choice.value, choice.label) for choice in (Memory.Visibility.AGENT, Memory.Visibility.ORG)
+]
+
+
+class LabelSerializer(serializers.ModelSerializer[MemoryLabel]):
+    """One label of a memory."""
+
+    class Meta:
+        model = MemoryLabel
+        fields = ["label", "confidence"]
+
+
+class MemorySerializer(serializers.ModelSerializer[Memory]):
+    """A memory as the APIs show it."""
+
+    labels = LabelSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Memory
+        fields = [
+            "id",
+            "agent_id",
+            "subject",
+            "content",
+            "category",
+            "labels",
+            "confidence",
+            "usefulness",
+            "status",
+            "source",
+            "visibility",
+            "subject_key",
+            "pinned",
+            "tags",
+            "valid_from",
+            "valid_until",
+            "observed_at",
+            "expires_at",
+            "created_at",
+            "updated_at",
+            "source_turns",
+        ]
+
+
+class GivenLabel(StrictSerializer):
+    """A label that a caller gives."""
+
+    label = serializers.ChoiceField(Category.choices)  # type: ignore[assignment]  # DRF's own name
+    confidence = Probability(default=1.0)
+
+
+class MemoryValues(StrictSerializer):
+    """What a caller may say about a memory, new or old."""
+
+    content = Text(max_length=MAX_CONTENT_BYTES)
+    category = serializers.ChoiceField(Category.choices, required=False)
+    labels = serializers.ListField(
+        child=GivenLabel(), required=False, allow_empty=False, max_length=5
+    )
+    confidence = Probability(required=False)
+    visibility = serializers.ChoiceField(SHARED, required=False)
+    subject_key = Text(required=False, allow_blank=True, max_length=200)
+    pinned = serializers.BooleanField(required=False)
+    tags = serializers.ListField(child=Text(max_length=64), required=False, max_length=20)
+    valid_from = serializers.DateTimeField(required=False)
+    valid_until = serializers.DateTimeField(required=False, allow_null=True)
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+    def validate_labels(self, given: list[Mapping[str, Any]]) -> dict[str, float]:
+        """Return the labels as the services take them; each once."""
+        labels = {label["label"]: label["confidence"] for label in given}
+        if len(labels) < len(given):
+            raise serializers.ValidationError("Each label is given once.")
+        return labels
+
+
+class NewMemory(MemoryValues):
+    """Something an agent is to remember."""
+
+    subject = Text(required=False, allow_null=True, max_length=128)
+    observed_at = serializers.DateTimeField(required=False)
+
+
+class MemoryChanges(MemoryValues):
+    """Changes to a memory, and why."""
+
+    usefulness = Probability(required=False)
+    reason = Text(default="", allow_blank=True, max_length=500)
+
+
+class Feedback(StrictSerializer):
+    """Whether a memory helped."""
+
+    rating = serializers.ChoiceField(["positive", "negative", "neutral"])
+
+
+class MemoryQuery(PageQuery):
+    """The filters of an agent's list of memories."""
+
+    status = serializers.ChoiceField(Memory.Status.choices, required=False)
+    category = serializers.ChoiceField(Category.choices, required=False)
+    subject = Text(required=False, max_length=128)
+
+
+class Question(StrictSerializer):
+    """A search among an agent's memories."""
+
+    query = Text(max_length=MAX_QUERY_CHARACTERS)
+    subject = Text(required=False, allow_null=True, max_length=128)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_FOUND, default=10)
+    mode = serializers.ChoiceField(["hybrid", "semantic", "keyword"], default="hybrid")

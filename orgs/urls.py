@@ -1,0 +1,13 @@
+"""Routes of signing in, organizations and the overview."""
+
+from django.urls import path
+
+from orgs import views
+
+urlpatterns = [
+    path("accounts/sign-in/", views.sign_in, name="sign-in"),
+    path("accounts/sign-out/", views.sign_out, name="sign-out"),
+    path("organizations/", views.organizations, name="organizations"),
+    path("agents/<uuid:agent_id>/memories/", views.agent_memories, name="agent-memories"),
+    path("", views.overview, name="overview"),
+]

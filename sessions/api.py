@@ -1,0 +1,152 @@
+"""The management API of sessions and their turns."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents.models import Agent
+from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, Text
+from ibex.keyset import Order, take_page
+from orgs.permissions import Permission
+from sessions import bodies, services
+from sessions.errors import UnreadableBody
+from sessions.models import Session, Turn
+
+IN_ORDER = Order(("index",), descending=False)
+FILTERS = ("agent_id", "status", "subject", "external_id")
+MAX_PAGE_BYTES = 1024 * 1024
+"""Compressed bodies that a page of turns holds; it ends early rather than hold more."""
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    """A conversation as the API shows it, without its words."""
+
+    class Meta:
+        model = Session
+        fields = [
+            "id",
+            "agent_id",
+            "external_id",
+            "subject",
+            "status",
+            "turn_count",
+            "tokens_in",
+            "tokens_out",
+            "directive_version",
+            "branched_from_id",
+            "branched_at_turn",
+            "created_at",
+            "last_turn_at",
+            "completed_at",
+        ]
+
+
+class TurnSerializer(serializers.ModelSerializer[Turn]):
+    """One request and its answer. The words are null when the stored bytes cannot be read."""
+
+    messages = serializers.SerializerMethodField()
+    answer = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Turn
+        fields = [
+            "id",
+            "index",
+            "messages",
+            "answer",
+            "model",
+            "provider",
+            "is_streaming",
+            "is_complete",
+            "finish_reason",
+            "tokens_in",
+            "tokens_out",
+            "tokens_cached",
+            "usage_estimated",
+            "latency_ms",
+            "ttfb_ms",
+            "directive_version",
+            "injected",
+            "request_id",
+            "created_at",
+        ]
+
+    def get_messages(self, turn: Turn) -> list[dict[str, Any]] | None:
+        """Return the new messages of the request, as the client sent them."""
+        try:
+            return bodies.messages(turn)
+        except UnreadableBody:
+            return None
+
+    def get_answer(self, turn: Turn) -> str | None:
+        """Return the text of the answer."""
+        try:
+            return bodies.answer_text(turn)
+        except UnreadableBody:
+            return None
+
+
+class SessionQuery(PageQuery):
+    """The filters of the list of sessions."""
+
+    agent_id = OrgRelatedField(queryset=Agent.objects.all(), required=False)
+    status = serializers.ChoiceField(Session.Status.choices, required=False)
+    subject = Text(required=False, max_length=128)
+    external_id = Text(required=False, max_length=64)
+
+
+class SessionViewSet(OrgViewSet[Session]):
+    """Read conversations, and end them."""
+
+    queryset = Session.objects.all()
+    required: ClassVar = {
+        "list": Permission.SESSION_READ,
+        "retrieve": Permission.SESSION_READ,
+        "turns": Permission.SESSION_READ,
+        "terminate": Permission.SESSION_TERMINATE,
+    }
+
+    def list(self, request: Request) -> Response:
+        """List sessions, the newest first."""
+        query = self.read(SessionQuery, request.query_params)
+        wanted = {name: query[name] for name in FILTERS if name in query}
+        sessions = self.get_queryset().filter(**wanted)
+        return self.page(sessions, query, SessionSerializer().to_representation)
+
+    def retrieve(self, _request: Request, **_ids: UUID) -> Response:
+        """Show one session."""
+        return Response(SessionSerializer(self.get_object()).data)
+
+    def turns(self, request: Request, **_ids: UUID) -> Response:
+        """List the turns of a session in order, with their words."""
+        session = self.get_object()
+        query = self.read(PageQuery, request.query_params)
+        turns = Turn.objects.filter(org=session.org_id, session=session)
+        query["limit"] = _fitting(turns, query)
+        return self.page(turns, query, TurnSerializer().to_representation, IN_ORDER)
+
+    def terminate(self, _request: Request, **_ids: UUID) -> Response:
+        """End a session: what it has not been learned from yet is due at once."""
+        session = services.complete_session(
+            session=self.get_object(), actor=self.caller.actor, how="completed"
+        )
+        return Response(SessionSerializer(session).data)
+
+
+def _fitting(turns: QuerySet[Turn], query: dict[str, Any]) -> int:
+    """Return how many turns of the page are small enough together; at least one."""
+    sized: QuerySet[Any] = turns.defer("request", "completion").annotate(
+        size=Length("request") + Length("completion")
+    )
+    page = take_page(sized, limit=query["limit"], cursor=query["cursor"], order=IN_ORDER)
+    total = 0
+    for count, turn in enumerate(page.items):
+        total += turn.size
+        if count and total > MAX_PAGE_BYTES:
+            return count
+    return max(len(page.items), 1)

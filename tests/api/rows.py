@@ -1,0 +1,68 @@
+"""Plain functions that make rows for tests, straight into the tables."""
+
+import hashlib
+import zlib
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from agents.models import Agent
+from ibex.ids import uuid7
+from ibex.tenancy import tenant
+from memories.models import Memory, MemoryLabel
+from sessions.models import Session, Turn
+
+
+def make_memory(agent: Agent, content: str = "Ships on Fridays", **fields: Any) -> Memory:
+    """Store one memory as it would be after the write pipeline, without a vector."""
+    with tenant(agent.org_id):
+        memory = Memory.objects.create(
+            org_id=agent.org_id,
+            agent=agent,
+            content=content,
+            content_hash=hashlib.sha256(content.encode()).hexdigest(),
+            **fields,
+        )
+        MemoryLabel.objects.create(
+            org_id=agent.org_id, memory=memory, label=memory.category, confidence=0.9
+        )
+    return memory
+
+
+def make_session(agent: Agent, external_id: str | None = None, **fields: Any) -> Session:
+    """Start a session without turns."""
+    with tenant(agent.org_id):
+        return Session.objects.create(
+            org_id=agent.org_id, agent=agent, external_id=external_id or str(uuid7()), **fields
+        )
+
+
+def make_turn(
+    session: Session,
+    index: int = 0,
+    said: str = "Hello",
+    answered: str = "Hi there",
+    created_at: datetime | None = None,
+) -> Turn:
+    """Record one turn of a chat completion."""
+    request = {"model": "gpt", "messages": [{"role": "user", "content": said}]}
+    answer = {"choices": [{"message": {"role": "assistant", "content": answered}}]}
+    times = {"created_at": created_at} if created_at else {}
+    with tenant(session.org_id):
+        turn = Turn.objects.create(
+            org_id=session.org_id,
+            agent_id=session.agent_id,
+            session=session,
+            subject=session.subject,
+            index=index,
+            request=zlib.compress(orjson.dumps(request)),
+            completion=zlib.compress(orjson.dumps(answer)),
+            model="gpt",
+            provider="local",
+            latency_ms=1.0,
+            request_id=str(uuid7()),
+            **times,
+        )
+        Session.objects.filter(pk=session.pk).update(turn_count=index + 1)
+    return turn

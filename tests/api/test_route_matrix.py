@@ -1,0 +1,277 @@
+"""Every route of both API roles, found by walking the resolver: none is forgotten."""
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver
+
+from agents.models import Agent
+from agents.services import create_agent
+from ibex.api import OrgViewSet
+from ibex.ids import uuid7
+from orgs.authentication import OperatorAuthentication
+from orgs.permissions import ALL, VIEWER, Permission
+from orgs.services import revoke_token
+from tests.api.conftest import MakeApi, refused
+from tests.api.rows import make_memory, make_session
+from tests.conftest import TESTS, World
+
+ROLES = ("memory", "api")
+
+
+class Route(NamedTuple):
+    """One method of one path, and what answers it."""
+
+    role: str
+    method: str
+    path: str
+    view: type[OrgViewSet[Any]]
+    action: str
+
+
+def walk(role: str) -> Iterator[tuple[str, URLPattern]]:
+    def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from _walk(pattern.url_patterns, path)
+            else:
+                yield path, pattern
+
+    yield from _walk(import_module(f"ibex.urls.{role}").urlpatterns, "/")
+
+
+def routes() -> list[Route]:
+    found = []
+    for role in ROLES:
+        for path, pattern in walk(role):
+            for method, action in pattern.callback.actions.items():
+                if method != "head":
+                    found.append(Route(role, method.upper(), path, pattern.callback.cls, action))
+    return found
+
+
+ROUTES = routes()
+SAMPLE: dict[str, Any] = {
+    "search": {"query": "ships", "mode": "keyword"},
+    "feedback": {"rating": "positive"},
+    "partial_update": {},
+}
+"""Bodies that routes with a row need to get as far as the row."""
+NAMES = [f"{route.method} {route.path}" for route in ROUTES]
+
+
+def address(route: Route, **ids: Any) -> str:
+    """Fill the ids of a path; unnamed ones are nobody's."""
+    path = route.path
+    for name in ("agent_id", "pk"):
+        path = path.replace(f"<uuid:{name}>", str(ids.get(name, uuid7())))
+    assert "<" not in path
+    return path
+
+
+def served(role: str, settings: Any) -> list[Route]:
+    """Serve a role; return its routes."""
+    settings.ROOT_URLCONF = f"ibex.urls.{role}"
+    return [route for route in ROUTES if route.role == role]
+
+
+by_role = pytest.mark.parametrize("role", ROLES)
+
+
+def test_the_routes_are_these() -> None:
+    """Adding a route means adding it here, and to the contract's list."""
+    assert sorted(NAMES) == [
+        "DELETE /api/v1/memories/<uuid:pk>",
+        "DELETE /v1/memories/<uuid:pk>",
+        "GET /api/v1/agents",
+        "GET /api/v1/agents/<uuid:agent_id>/memories",
+        "GET /api/v1/agents/<uuid:pk>",
+        "GET /api/v1/memories",
+        "GET /api/v1/memories/<uuid:pk>",
+        "GET /api/v1/sessions",
+        "GET /api/v1/sessions/<uuid:pk>",
+        "GET /api/v1/sessions/<uuid:pk>/turns",
+        "GET /v1/memories",
+        "GET /v1/memories/<uuid:pk>",
+        "PATCH /api/v1/agents/<uuid:pk>",
+        "PATCH /api/v1/memories/<uuid:pk>",
+        "PATCH /v1/memories/<uuid:pk>",
+        "POST /api/v1/agents",
+        "POST /api/v1/agents/<uuid:agent_id>/memories/search",
+        "POST /api/v1/agents/<uuid:pk>/activate",
+        "POST /api/v1/agents/<uuid:pk>/archive",
+        "POST /api/v1/agents/<uuid:pk>/pause",
+        "POST /api/v1/memories/<uuid:pk>/archive",
+        "POST /api/v1/memories/<uuid:pk>/restore",
+        "POST /api/v1/sessions/<uuid:pk>/terminate",
+        "POST /v1/memories",
+        "POST /v1/memories/<uuid:pk>/feedback",
+        "POST /v1/memories/search",
+    ]
+
+
+def test_every_route_is_a_viewset_that_declares_its_permission() -> None:
+    for route in ROUTES:
+        assert issubclass(route.view, OrgViewSet), route
+        assert isinstance(route.view.required[route.action], Permission), route
+        assert inspect.getdoc(getattr(route.view, route.action)), route
+
+
+def test_no_viewset_declares_a_permission_for_an_action_without_a_route() -> None:
+    for view in {route.view for route in ROUTES}:
+        assert set(view.required) == {route.action for route in ROUTES if route.view is view}
+
+
+@by_role
+def test_nobody_gets_in_without_a_token(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    for route in served(role, settings):
+        refused(api().call(route.method, address(route), {}), 401, "MISSING_TOKEN")
+
+
+@by_role
+def test_nobody_gets_in_with_a_bad_token(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    revoked = world.token()
+    revoke_token(token=world.token_row(revoked), actor=TESTS)
+    for route in served(role, settings):
+        for token in ("nonsense", revoked):
+            refused(api(token).call(route.method, address(route), {}), 401, "INVALID_TOKEN")
+
+
+@by_role
+def test_a_token_without_the_permission_is_refused(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    for route in served(role, settings):
+        everything_else = ALL & ~route.view.required[route.action]
+        caller = api(world.token(permissions=everything_else, agent=world.scout))
+        refused(caller.call(route.method, address(route), {}), 403, "INSUFFICIENT_PERMISSIONS")
+
+
+@by_role
+def test_a_permission_alone_is_enough(role: str, settings: Any, world: World, api: MakeApi) -> None:
+    for route in served(role, settings):
+        caller = api(world.token(permissions=route.view.required[route.action], agent=world.scout))
+        assert caller.call(route.method, address(route), {}).status_code in {200, 400, 403, 404}
+
+
+@by_role
+def test_a_viewer_may_only_read(role: str, settings: Any, world: World) -> None:
+    client = Client()
+    client.force_login(world.member("viewer"))
+    for route in served(role, settings):
+        answer = browse(client, route)
+        if OperatorAuthentication not in route.view.authentication_classes:
+            refused(answer, 401, "MISSING_TOKEN")
+        elif route.view.required[route.action] & ~VIEWER:
+            refused(answer, 403, "INSUFFICIENT_PERMISSIONS")
+        else:
+            assert answer.status_code in {200, 400, 404}, route
+
+
+@by_role
+def test_a_change_by_a_browser_needs_its_csrf_token(role: str, settings: Any, world: World) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.alice)
+    for route in served(role, settings):
+        answer = browse(client, route)
+        if OperatorAuthentication not in route.view.authentication_classes:
+            refused(answer, 401, "MISSING_TOKEN")
+        elif route.method == "GET":
+            assert answer.status_code in {200, 404}, route
+        else:
+            refused(answer, 403, "CSRF_FAILED")
+
+
+@by_role
+def test_a_method_that_a_route_lacks_is_named(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    caller = api(world.token(agent=world.scout))
+    for route in served(role, settings):
+        taken = {other.method for other in ROUTES if other.path == route.path}
+        for method in sorted({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - taken):
+            answer = caller.call(method, address(route))
+            refused(answer, 405, "METHOD_NOT_ALLOWED")
+            assert taken <= {name.strip() for name in answer["Allow"].split(",")}, route
+
+
+@by_role
+def test_answers_are_json_and_never_cached(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    caller = api(world.token(agent=world.scout))
+    for route in served(role, settings):
+        answer = caller.call(route.method, address(route), {}, Accept="text/html")
+        assert answer["Cache-Control"] == "no-store", route
+        assert answer["Content-Type"] == "application/json", route
+
+
+@by_role
+def test_a_body_over_4_mib_is_refused(role: str, settings: Any, world: World, api: MakeApi) -> None:
+    caller = api(world.token(agent=world.scout))
+    too_large = b'{"query": "' + b"x" * (5 * 1024 * 1024) + b'"}'
+    for route in served(role, settings):
+        if route.method in {"POST", "PATCH"}:
+            answer = caller.call(route.method, address(route), too_large)
+            refused(answer, 413, "PAYLOAD_TOO_LARGE")
+
+
+@by_role
+def test_another_orgs_rows_look_missing(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    """Mallory holds every permission in her org, and knows all of Acme's ids."""
+    mallory = api(world.token(world.elsewhere, agent=world.spy))
+    alice = api(world.token(agent=world.scout))
+    for route in served(role, settings):
+        if "<uuid" in route.path:
+            path = path_to_a_row_of(world.scout, route)
+            refused(mallory.call(route.method, path, SAMPLE.get(route.action)), 404, "NOT_FOUND")
+            mine = alice.call(route.method, path, SAMPLE.get(route.action))
+            assert mine.status_code in {200, 204, 409}, (route, mine.content)
+
+
+@by_role
+def test_a_token_of_another_agent_sees_nothing_either(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    other = create_agent(
+        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+    )
+    bound = api(world.token(agent=other))
+    for route in served(role, settings):
+        if "<uuid" in route.path:
+            path = path_to_a_row_of(world.scout, route)
+            refused(bound.call(route.method, path, SAMPLE.get(route.action)), 404, "NOT_FOUND")
+
+
+@by_role
+def test_an_unknown_path_is_told_in_the_envelope(
+    role: str, world: World, api: MakeApi, settings: Any
+) -> None:
+    settings.ROOT_URLCONF = f"ibex.urls.{role}"
+    caller = api(world.token())
+    for path in ("/", "/v1", "/v1/memories/", "/api/v1/agents/", "/api/v1/agents/nonsense"):
+        refused(caller.get(path), 404, "ROUTE_NOT_FOUND")
+
+
+def path_to_a_row_of(agent: Agent, route: Route) -> str:
+    """Make a row of the kind that the route is about, and return its path."""
+    if "/agents/<" in route.path:
+        return address(route, pk=agent.pk, agent_id=agent.pk)
+    make = make_memory if "/memories/<" in route.path else make_session
+    return address(route, pk=make(agent, str(uuid7())).pk)
+
+
+def browse(client: Client, route: Route) -> Any:
+    """Call a route from a signed-in browser."""
+    return client.generic(route.method, address(route), data=b"{}", content_type="application/json")

@@ -1,0 +1,136 @@
+"""The overview: an organization's agents, and choosing between organizations."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from agents.services import create_agent, pause_agent
+from ibex import counts
+from ibex.tenancy import tenant
+from memories.models import Memory
+from orgs.models import Membership, Operator, Organization
+from orgs.services import add_member
+from tests.api.rows import make_memory, make_session
+from tests.conftest import PASSWORD, TESTS, SignIn, World
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
+
+def page(client: Client, path: str = "/") -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_overview_lists_agents_with_what_they_hold(world: World, sign_in: SignIn) -> None:
+    make_memory(world.scout, "Ships on Fridays")
+    make_memory(world.scout, "Once shipped on Mondays", status="superseded")
+    make_session(world.scout, last_turn_at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    pause_agent(agent=world.scout, actor=TESTS)
+    text = page(sign_in(world.alice))
+    assert "Scout" in text
+    assert "Paused" in text
+    assert "4 Mar 2026, 05:06 UTC" in text
+    assert text.count('<td class="num">1</td>') == 2
+
+
+def test_another_orgs_agents_are_not_there(world: World, sign_in: SignIn) -> None:
+    text = page(sign_in(world.mallory))
+    assert "Spy" in text
+    assert "Scout" not in text
+
+
+def test_a_large_count_stops_counting(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "CAP", 2)
+    for number in range(4):
+        make_memory(world.scout, f"Fact {number}")
+    assert '<td class="num">2+</td>' in page(sign_in(world.alice))
+
+
+def test_the_overview_pages_by_keyset(
+    world: World, sign_in: SignIn, django_assert_num_queries
+) -> None:
+    for number in range(60):
+        create_agent(
+            org=world.acme,
+            name=f"Agent {number:02}",
+            slug=f"agent-{number}",
+            memory_scope="agent",
+            actor=TESTS,
+        )
+    client = sign_in(world.alice)
+    page(client)
+    with django_assert_num_queries(8):
+        first = page(client)
+    assert "Agent 59" in first
+    assert "Scout" not in first
+    link = first.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0]
+    second = page(client, "/" + link)
+    assert "Scout" in second
+    assert "Agent 59" not in second
+
+
+def test_a_cursor_that_no_page_gave_is_a_missing_page(world: World, sign_in: SignIn) -> None:
+    assert sign_in(world.alice).get("/?cursor=nonsense").status_code == 404
+
+
+def test_an_operator_of_two_organizations_chooses(world: World, sign_in: SignIn) -> None:
+    add_member(org=world.elsewhere, operator=world.alice, role=Membership.Role.VIEWER, actor=TESTS)
+    client = sign_in(world.alice)
+    assert "Scout" in page(client)  # Acme comes first by name
+    assert "Elsewhere" in page(client, "/organizations/")
+    answer = client.post("/organizations/", {"org_id": str(world.elsewhere.pk)})
+    assert answer["Location"] == "/"
+    text = page(client)
+    assert "Spy" in text
+    assert "Scout" not in text
+    assert "viewer" in text
+
+
+def test_a_foreign_organization_cannot_be_chosen(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.mallory)
+    for org_id in (world.acme.pk, "nonsense", ""):
+        assert client.post("/organizations/", {"org_id": str(org_id)}).status_code == 404
+    assert "Scout" not in page(client)
+
+
+def test_a_lost_membership_leads_to_the_choice_not_into_another_org(
+    world: World, sign_in: SignIn
+) -> None:
+    add_member(org=world.elsewhere, operator=world.alice, role="viewer", actor=TESTS)
+    client = sign_in(world.alice)
+    client.post("/organizations/", {"org_id": str(world.elsewhere.pk)})
+    with tenant(world.elsewhere):
+        Membership.objects.filter(operator=world.alice).delete()
+    assert client.get("/")["Location"] == reverse("organizations")
+
+
+def test_an_operator_without_an_organization_is_told_so(db: None, sign_in: SignIn) -> None:
+    client = sign_in(Operator.objects.create_user("new@example.com", PASSWORD))
+    assert client.get("/")["Location"] == "/organizations/"
+    assert "not a member of any organization" in page(client, "/organizations/")
+
+
+def test_a_suspended_organization_says_so(world: World, sign_in: SignIn) -> None:
+    with tenant(world.acme):
+        Organization.objects.update(status="suspended")
+    assert "Acme is suspended" in page(sign_in(world.alice))
+
+
+def test_the_tenant_is_left_when_the_page_is_done(world: World, sign_in: SignIn) -> None:
+    make_memory(world.scout)
+    page(sign_in(world.alice))
+    assert not Memory.objects.exists()
+    with tenant(world.acme):
+        assert Memory.objects.exists()
+
+
+def test_times_are_of_the_last_turn(world: World, sign_in: SignIn) -> None:
+    now = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+    make_session(world.scout, last_turn_at=now)
+    make_session(world.scout, last_turn_at=now - timedelta(days=3))
+    assert "2 Jan 2026, 03:04 UTC" in page(sign_in(world.alice))
