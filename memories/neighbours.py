@@ -3,12 +3,12 @@
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from pgvector.django import CosineDistance
 
 from agents.models import Agent
 from memories.drafts import Draft
-from memories.models import Memory, MemoryRelationship
+from memories.models import Memory, MemoryQuerySet, MemoryRelationship
 
 NEAR_COSINE = 0.85
 MAX_NEIGHBOURS = 10
@@ -22,11 +22,15 @@ def lock_agent(agent_id: UUID) -> None:
         cursor.execute(AGENT_LOCK, [str(agent_id)])
 
 
-def of_same_scope(agent: Agent, draft: Draft) -> "QuerySet[Memory]":
+def in_scope(agent_id: UUID, subject: str | None, session_id: UUID | None) -> MemoryQuerySet:
+    """Start from the memories of one agent and subject, and of one session or of none."""
+    found = Memory.objects.filter(agent_id=agent_id, subject=subject).order_by()
+    return found.filter(session_id=session_id) if session_id else found.filter(session=None)
+
+
+def of_same_scope(agent: Agent, draft: Draft) -> MemoryQuerySet:
     """Start from the memories of the draft's agent, subject and session."""
-    return Memory.objects.filter(
-        agent=agent, subject=draft.subject, session_id=draft.session_id
-    ).order_by()
+    return in_scope(agent.pk, draft.subject, draft.session_id)
 
 
 def find_known(agent: Agent, draft: Draft) -> Memory | None:
@@ -55,11 +59,10 @@ def near(agent: Agent, draft: Draft, vector: list[float] | None) -> list[Memory]
     found = (
         of_same_scope(agent, draft)
         .filter(status=Memory.Status.ACTIVE, embedding__isnull=False)
-        .alias(distance=distance)
         .annotate(distance=distance)
         .order_by("distance")[:MAX_NEIGHBOURS]
     )
-    return [memory for memory in found if memory.distance < 1 - NEAR_COSINE]
+    return [memory for memory in found if vars(memory)["distance"] < 1 - NEAR_COSINE]
 
 
 def about_the_same(agent: Agent, draft: Draft) -> list[Memory]:

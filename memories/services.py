@@ -20,8 +20,8 @@ from memories.drafts import prepare
 from memories.edits import Edit, apply_edit, prepare_edit
 from memories.errors import MemoryAlreadyKnown, MemoryStatusRefused
 from memories.history import outline, record_change
-from memories.models import Memory, MemoryVersion, Passage
-from memories.neighbours import lock_agent
+from memories.models import Memory, MemoryQuerySet, MemoryVersion, Passage
+from memories.neighbours import in_scope, lock_agent
 from memories.pipeline import WriteResult, write_draft
 from memories.searchability import publish, reveal_turns, withdraw
 from memories.vectors import embed_or_wait, next_try, set_embedding
@@ -256,28 +256,21 @@ def _activate(
     return memory
 
 
+def _others_like(memory: Memory) -> MemoryQuerySet:
+    """Return the other active memories of the same agent, subject and session."""
+    found = in_scope(memory.agent_id, memory.subject, memory.session_id)
+    return found.filter(status=Status.ACTIVE).exclude(pk=memory.pk)
+
+
 def _rivals(memory: Memory) -> list[Memory]:
     if not memory.subject_key:
         return []
-    same = Memory.objects.select_for_update().filter(
-        agent_id=memory.agent_id,
-        subject=memory.subject,
-        session_id=memory.session_id,
-        subject_key=memory.subject_key,
-        status=Status.ACTIVE,
-    )
-    return list(same.exclude(pk=memory.pk).order_by("pk"))
+    same = _others_like(memory).filter(subject_key=memory.subject_key)
+    return list(same.select_for_update().order_by("pk"))
 
 
 def _refuse_duplicate(memory: Memory, content_hash: str) -> None:
-    same = Memory.objects.filter(
-        agent_id=memory.agent_id,
-        subject=memory.subject,
-        session_id=memory.session_id,
-        content_hash=content_hash,
-        status=Status.ACTIVE,
-    )
-    if same.exclude(pk=memory.pk).exists():
+    if _others_like(memory).filter(content_hash=content_hash).exists():
         raise MemoryAlreadyKnown
 
 

@@ -11,7 +11,6 @@ from orgs.audit import Actor
 from sessions.models import Session
 
 HowItEnded = Literal["completed", "abandoned"]
-ENDED = (Session.Status.COMPLETED, Session.Status.ABANDONED)
 IDLE = Actor.system("worker")
 
 
@@ -22,13 +21,15 @@ def complete_session(*, session: Session, actor: Actor, how: HowItEnded) -> Sess
     nothing; a later request makes it active again.
     """
     with tenant(session.org_id):
-        return _end(_lock(session.pk), actor, how)
+        return _end(Session.objects.select_for_update().get(pk=session.pk), actor, how)
 
 
 def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
     """Abandon a session whose time has come, unless another turn has moved it."""
     with tenant(org_id):
-        session = _lock(session_id)
+        session = Session.objects.select_for_update().filter(pk=session_id).first()
+        if session is None:
+            return
         if session.completes_at is None or session.completes_at > timezone.now():
             session.completion_claimed_until = None
             session.save(update_fields=["completion_claimed_until"])
@@ -36,12 +37,8 @@ def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
             _end(session, IDLE, "abandoned")
 
 
-def _lock(session_id: UUID) -> Session:
-    return Session.objects.select_for_update().get(pk=session_id)
-
-
 def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
-    if session.status in ENDED:
+    if session.status in {how, Session.Status.COMPLETED}:
         return session
     before = {"status": session.status}
     session.status = how

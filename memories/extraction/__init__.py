@@ -1,0 +1,20 @@
+"""From what was said to what may be remembered (ADR 0036)."""
+
+from functools import cache
+
+from ibex.env import env
+from memories.extraction.base import CandidateMemory, Extractor, TurnText
+from memories.extraction.rules import RulesExtractor
+
+__all__ = ["CandidateMemory", "Extractor", "TurnText", "get_extractor"]
+
+EXTRACTORS: dict[str, type[Extractor]] = {"rules": RulesExtractor}
+
+
+@cache
+def get_extractor() -> Extractor:
+    """Return the extractor that `IBEX_EXTRACTOR` names; an unknown one stops the process."""
+    name: str = env.str("IBEX_EXTRACTOR", "rules")
+    if name not in EXTRACTORS:
+        raise SystemExit(f"IBEX_EXTRACTOR must be one of {', '.join(EXTRACTORS)}, not {name!r}.")
+    return EXTRACTORS[name]()
