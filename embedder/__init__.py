@@ -1,0 +1,1 @@
+"""The embedding service: text in, unit vectors out (ADR 0033)."""
