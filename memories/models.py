@@ -164,6 +164,7 @@ class Memory(SearchableModel):
             models.Index(
                 fields=["org", "agent", "-created_at", "-id"], name="memories_of_an_agent_by_time"
             ),
+            models.Index(fields=["agent", "content_hash"], name="memories_by_content"),
             models.Index(
                 fields=["agent", "subject_key", "subject"],
                 condition=Q(status="active") & ~Q(subject_key=""),

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from agents.models import Agent
+from ibex import due
 from ibex.tenancy import tenant
 from memories import metrics
 from memories.changes import supersede
@@ -188,8 +189,9 @@ def embed_if_missing(*, org_id: UUID, kind: str, item_id: UUID) -> None:
     model: type[Memory | Passage] = Memory if kind == "memory" else Passage
     with tenant(org_id):
         item = model.objects.filter(pk=item_id, embed_after__isnull=False).first()
-    if item is None:
+    if item is None or item.embed_after is None:
         return
+    due.begin("embed", item.embed_after)
     text = item.content if isinstance(item, Memory) else item.text
     vector = embed_or_wait(org_id, [text])[0]
     with tenant(org_id):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from ibex import due
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
@@ -34,6 +35,7 @@ def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
             session.completion_claimed_until = None
             session.save(update_fields=["completion_claimed_until"])
         else:
+            due.begin("complete", session.completes_at)
             _end(session, IDLE, "abandoned")
 
 
