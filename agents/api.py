@@ -26,19 +26,25 @@ class AgentConfig(StrictSerializer):
     default_model = Text(required=False, allow_blank=True, max_length=256)
 
 
-class AgentChanges(StrictSerializer):
-    """What may change about an agent; its slug and memory scope never do."""
+class AgentValues(StrictSerializer):
+    """What may be said about an agent, new or old."""
 
-    name = Text(max_length=255)
     description = Text(required=False, allow_blank=True, max_length=10_000)
     config = AgentConfig(required=False)
 
 
-class NewAgent(AgentChanges):
+class NewAgent(AgentValues):
     """A new agent. `memory_scope` has no default: who shares memories is a decision."""
 
+    name = Text(max_length=255)
     slug = serializers.RegexField(r"^[a-z0-9-]+\Z", max_length=100)
     memory_scope = serializers.ChoiceField(Agent.MemoryScope.choices)
+
+
+class AgentChanges(AgentValues):
+    """What may change about an agent; its slug and memory scope never do."""
+
+    name = Text(required=False, max_length=255)
 
 
 class AgentQuery(PageQuery):
@@ -81,9 +87,9 @@ class AgentViewSet(OrgViewSet[Agent]):
         "archive": Permission.AGENT_WRITE,
     }
 
-    def list(self, request: Request) -> Response:
+    def list(self, _request: Request) -> Response:
         """List agents, newest first."""
-        query = self.read(AgentQuery, request.query_params)
+        query = self.read_query(AgentQuery)
         agents = self.get_queryset()
         if "status" in query:
             agents = agents.filter(status=query["status"])
@@ -105,7 +111,7 @@ class AgentViewSet(OrgViewSet[Agent]):
     def partial_update(self, request: Request, **_ids: UUID) -> Response:
         """Change an agent's name, description or configuration."""
         agent = self.get_object()
-        changes = _flat(self.read(AgentChanges, request.data, partial=True))
+        changes = _flat(self.read(AgentChanges, request.data))
         if changes:
             agent = services.update_agent(agent=agent, actor=self.caller.actor, **changes)
         return Response(AgentSerializer(agent).data)

@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
 from ibex.api_errors import InvalidJson, PayloadTooLarge, exception_handler
+from ibex.bodies import MAX_BODY_BYTES
 from ibex.keyset import NEWEST_FIRST, Order, take_page
 from ibex.tenancy import tenant
 from orgs.authentication import Caller, OperatorAuthentication, TokenAuthentication
@@ -41,7 +42,6 @@ __all__ = [
 
 M = TypeVar("M", bound=Model)
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 UNROUTED = {None, "metadata"}
 """What DRF calls the action of a method that the route does not have."""
 
@@ -142,17 +142,16 @@ class Text(serializers.CharField):
 
 
 class Probability(serializers.FloatField):
-    """A number from 0 to 1; NaN is none."""
+    """A JSON number from 0 to 1; neither NaN nor `true` is one."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=0, max_value=1, **options)
 
     def to_internal_value(self, data: Any) -> float:
-        """Refuse NaN, which every comparison lets through."""
-        value = super().to_internal_value(data)
-        if not isfinite(value):
+        """Refuse what DRF would convert, and NaN, which every comparison lets through."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or not isfinite(data):
             self.fail("invalid")
-        return value
+        return super().to_internal_value(data)
 
 
 class PageQuery(StrictSerializer):
@@ -236,9 +235,13 @@ class OrgViewSet(viewsets.GenericViewSet[M]):
             return queryset.none()
         return visible_rows(queryset, self.caller)
 
-    def read(self, kind: type[StrictSerializer], data: Any, **options: Any) -> dict[str, Any]:
+    def read_query(self, kind: type[StrictSerializer]) -> dict[str, Any]:
+        """Validate the query parameters; an empty one is a wrong one, not an absent one."""
+        return self.read(kind, self.request.query_params.dict())
+
+    def read(self, kind: type[StrictSerializer], data: Any) -> dict[str, Any]:
         """Validate what the caller sent. Raises DRF's `ValidationError`."""
-        serializer = kind(data=data, context=self.get_serializer_context(), **options)
+        serializer = kind(data=data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 

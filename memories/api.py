@@ -64,8 +64,8 @@ class MemoryViewSet(OrgViewSet[Memory]):
 
     def edit(self, request: Request, memory: Memory) -> Response:
         """Change a memory; outside of a transaction, since new content is embedded."""
-        changes = self.read(MemoryChanges, request.data, partial=True)
-        reason = changes.pop("reason", "")
+        changes = self.read(MemoryChanges, request.data)
+        reason = changes.pop("reason")
         refuse_sharing(self.caller, changes)
         if changes:
             memory = services.edit_memory(
@@ -111,7 +111,7 @@ class AgentMemoryViewSet(MemoryViewSet):
 
     def list(self, request: Request) -> Response:
         """List what the agent remembers for everyone, or for one end user as well."""
-        query = self.read(MemoryQuery, request.query_params)
+        query = self.read_query(MemoryQuery)
         memories = self._visible(acting_subject(request, query.pop("subject", None)))
         return self.page(self.narrowed(memories, query), query, self._row)
 
@@ -168,9 +168,9 @@ class OrgMemoryViewSet(MemoryViewSet):
     }
     enters_tenant_itself = frozenset({"partial_update"})
 
-    def list(self, request: Request) -> Response:
+    def list(self, _request: Request) -> Response:
         """List memories of all agents, newest first."""
-        query = self.read(OrgMemoryQuery, request.query_params)
+        query = self.read_query(OrgMemoryQuery)
         memories = self.narrowed(self.get_queryset(), query)
         if "agent_id" in query:
             memories = memories.filter(agent=query["agent_id"])
@@ -212,10 +212,10 @@ class MemoriesOfAgentViewSet(MemoryViewSet):
     required: ClassVar = {"list": Permission.MEMORY_READ, "search": Permission.MEMORY_READ}
     enters_tenant_itself = frozenset({"search"})
 
-    def list(self, request: Request, agent_id: UUID) -> Response:
+    def list(self, _request: Request, agent_id: UUID) -> Response:
         """List what one agent has learned, newest first."""
         agent = self._agent(agent_id)
-        query = self.read(MemoryQuery, request.query_params)
+        query = self.read_query(MemoryQuery)
         memories = self.narrowed(self.get_queryset().filter(agent=agent), query)
         return self.page(memories, query, MemorySerializer().to_representation)
 

@@ -14,7 +14,7 @@ from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable
 from ibex.tenancy import tenant
 from memories.models import Memory
-from memories.retrieval import Query, Vector, retrieve_sync
+from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_sync
 from memories.serializers import MemorySerializer
 
 EMBED_TIMEOUT_S = 1.0
@@ -55,7 +55,7 @@ def find_memories(
     )
     with tenant(agent.org_id):
         with connection.cursor() as cursor:
-            found = retrieve_sync(cursor, query).candidates
+            found = _answers(retrieve_sync(cursor, query), query)
         ids = [candidate.id for candidate in found]
         rows = Memory.objects.filter(org=agent.org_id, pk__in=ids).prefetch_related("labels")
         by_id = {memory.pk: memory for memory in rows}
@@ -65,6 +65,17 @@ def find_memories(
             for one in found
         ]
     return {"items": items, "degraded": vector is None and question["mode"] != "keyword"}
+
+
+def _answers(found: Retrieval, query: Query) -> list[Candidate]:
+    """Choose what is shown: what passed the floor; by words alone, whatever holds one of them.
+
+    The floor keeps common words out of prompts, but who searches for one wants to find it.
+    """
+    if query.vector is not None:
+        return found.candidates
+    matched = [one for one in found.missed if one.scores.bm25 > 0]
+    return [*found.candidates, *matched][: query.limit]
 
 
 @cache

@@ -65,7 +65,6 @@ class GivenLabel(StrictSerializer):
 class MemoryValues(StrictSerializer):
     """What a caller may say about a memory, new or old."""
 
-    content = Text(max_length=MAX_CONTENT_BYTES)
     category = serializers.ChoiceField(Category.choices, required=False)
     labels = serializers.ListField(
         child=GivenLabel(), required=False, allow_empty=False, max_length=5
@@ -90,13 +89,15 @@ class MemoryValues(StrictSerializer):
 class NewMemory(MemoryValues):
     """Something an agent is to remember."""
 
+    content = Text(max_length=MAX_CONTENT_BYTES)
     subject = Text(required=False, allow_null=True, max_length=128)
     observed_at = serializers.DateTimeField(required=False)
 
 
 class MemoryChanges(MemoryValues):
-    """Changes to a memory, and why."""
+    """Changes to a memory, and why. Not DRF's `partial`: that would reach into the labels."""
 
+    content = Text(required=False, max_length=MAX_CONTENT_BYTES)
     usefulness = Probability(required=False)
     reason = Text(default="", allow_blank=True, max_length=500)
 

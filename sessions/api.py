@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.models import Agent
-from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, Text
+from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, StrictSerializer, Text
 from ibex.keyset import Order, take_page
 from orgs.permissions import Permission
 from sessions import bodies, services
@@ -111,9 +111,9 @@ class SessionViewSet(OrgViewSet[Session]):
         "terminate": Permission.SESSION_TERMINATE,
     }
 
-    def list(self, request: Request) -> Response:
+    def list(self, _request: Request) -> Response:
         """List sessions, the newest first."""
-        query = self.read(SessionQuery, request.query_params)
+        query = self.read_query(SessionQuery)
         wanted = {name: query[name] for name in FILTERS if name in query}
         sessions = self.get_queryset().filter(**wanted)
         return self.page(sessions, query, SessionSerializer().to_representation)
@@ -122,18 +122,20 @@ class SessionViewSet(OrgViewSet[Session]):
         """Show one session."""
         return Response(SessionSerializer(self.get_object()).data)
 
-    def turns(self, request: Request, **_ids: UUID) -> Response:
+    def turns(self, _request: Request, **_ids: UUID) -> Response:
         """List the turns of a session in order, with their words."""
         session = self.get_object()
-        query = self.read(PageQuery, request.query_params)
+        query = self.read_query(PageQuery)
         turns = Turn.objects.filter(org=session.org_id, session=session)
         query["limit"] = _fitting(turns, query)
         return self.page(turns, query, TurnSerializer().to_representation, IN_ORDER)
 
-    def terminate(self, _request: Request, **_ids: UUID) -> Response:
+    def terminate(self, request: Request, **_ids: UUID) -> Response:
         """End a session: what it has not been learned from yet is due at once."""
+        session = self.get_object()
+        self.read(StrictSerializer, request.data)  # takes nothing
         session = services.complete_session(
-            session=self.get_object(), actor=self.caller.actor, how="completed"
+            session=session, actor=self.caller.actor, how="completed"
         )
         return Response(SessionSerializer(session).data)
 

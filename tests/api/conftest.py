@@ -1,13 +1,21 @@
 """Callers of the APIs: one role's routes, and a client that speaks JSON."""
 
+import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import numpy as np
 import orjson
 import pytest
 from django.test import Client
 
+from embedder.client import EmbedderClient
+from embedder.errors import EmbeddingUnavailable
+from embedder.limits import EMBEDDING_DIM
+from ibex.tenancy import current_org_id
 from tests.conftest import World
 
 AGENTS = "/api/v1/agents"
@@ -84,6 +92,37 @@ def alice(api: MakeApi, world: World) -> Api:
 def mallory(api: MakeApi, world: World) -> Api:
     """Another org's caller with every permission."""
     return api(world.token(world.elsewhere))
+
+
+def words_as_vector(text: str) -> np.ndarray:
+    """Embed a text as the bag of its words: enough for a test to know what is near."""
+    vector = np.zeros(EMBEDDING_DIM, dtype=np.float32)
+    for word in re.findall(r"[a-z]+", text.lower()):
+        vector[zlib.crc32(word.encode()) % EMBEDDING_DIM] += 1
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
+@pytest.fixture(autouse=True)
+def embedder_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer no embedding: tests that want one ask for `embedder`."""
+
+    def away(*_args: Any, **_options: Any) -> None:
+        raise EmbeddingUnavailable("tests")
+
+    monkeypatch.setattr(EmbedderClient, "embed_sync", away)
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch, embedder_away: None) -> list[tuple[str, bool]]:
+    """Answer embeddings; returns each text with whether a transaction was open meanwhile."""
+    asked: list[tuple[str, bool]] = []
+
+    def embed(_client: Any, _org: UUID, texts: list[str], kind: str) -> np.ndarray:
+        asked.extend((text, current_org_id() is not None) for text in texts)
+        return np.stack([words_as_vector(text) for text in texts])
+
+    monkeypatch.setattr(EmbedderClient, "embed_sync", embed)
+    return asked
 
 
 def refused(response: Any, status: int, code: str) -> dict[str, Any]:
