@@ -7,10 +7,7 @@ commits many at once. If Postgres is away, turns go to the spool and are replaye
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -21,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from proxy import metrics
 from proxy.spool import Spool
-from proxy.store import ENTER, RECORD, SESSIONS
+from proxy.store import RECORD
 from proxy.turns import CallRecord
 
 log = structlog.get_logger(__name__)
@@ -167,27 +164,13 @@ class Recorder:
         await asyncio.to_thread(self._spool.reject, records[0])
 
     async def _write(self, records: list[CallRecord]) -> None:
-        by_org: dict[UUID, list[CallRecord]] = defaultdict(list)
-        for record in records:
-            by_org[record.org_id].append(record)
-        async with (
-            self._pool.connection() as connection,
-            connection.pipeline(),
-            connection.transaction(),
-        ):
-            for org_id in sorted(by_org):
-                values = _values(org_id, by_org[org_id], self._idle)
-                await connection.execute(ENTER, [str(org_id)])
-                await connection.execute(SESSIONS, values)
-                await connection.execute(RECORD, values)
-
-
-def _values(org_id: UUID, records: Sequence[CallRecord], idle: timedelta) -> dict[str, Any]:
-    items = [record.columns(n) for n, record in enumerate(records, start=1)]
-    return {
-        "org": org_id,
-        "items": orjson.dumps(items).decode(),
-        "requests": [record.request for record in records],
-        "completions": [record.completion for record in records],
-        "idle": idle,
-    }
+        """Write the group in one statement, which is one transaction."""
+        items = [record.columns(n) for n, record in enumerate(records, start=1)]
+        values = (
+            orjson.dumps(items).decode(),
+            [record.request for record in records],
+            [record.completion for record in records],
+            self._idle,
+        )
+        async with self._pool.connection() as connection:
+            await connection.execute(RECORD, values)
