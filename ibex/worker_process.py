@@ -64,6 +64,12 @@ def die_with_parent(**_info: Any) -> None:
         os._exit(1)
 
 
+@signals.worker_process_init.connect
+def finish_tasks(**_info: Any) -> None:
+    """Let only the worker end its children: a SIGTERM to the whole group would cut tasks off."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 @signals.worker_ready.connect
 def prepare_partitions(**_info: Any) -> None:
     """Make the coming days' partitions now; the beat does it again twice a day."""
@@ -72,9 +78,9 @@ def prepare_partitions(**_info: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def limit_drain(how: str = "", **_info: Any) -> None:
-    """Cut tasks off that are still running 30 s after SIGTERM; they are due again later."""
+    """End at once 30 s after SIGTERM, and the children with it: their work is due again later."""
     if how == "Warm":
-        timer = threading.Timer(DRAIN_S, os.kill, (os.getpid(), signal.SIGQUIT))
+        timer = threading.Timer(DRAIN_S, os._exit, (1,))
         timer.daemon = True
         timer.start()
 

@@ -12,6 +12,7 @@ from orgs.audit import Actor
 from sessions.models import Session
 
 HowItEnded = Literal["completed", "abandoned"]
+ACTIONS = {"completed": "session.complete", "abandoned": "session.abandon"}
 IDLE = Actor.system("worker")
 
 
@@ -58,7 +59,7 @@ def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
         ]
     )
     audit.record(
-        f"session.{how}",
+        ACTIONS[how],
         session,
         actor=actor,
         before=before,
