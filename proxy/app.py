@@ -36,8 +36,8 @@ class Application:
                 await self.health(scope, receive, send)
                 return
             await self._http(Request.from_scope(scope, receive, send, self.config.trusted_proxies))
-        else:
-            await send({"type": "websocket.close", "code": 1000})
+        elif self.services:
+            await self.services.forwarder.forward_socket(scope, receive, send)
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         while True:
