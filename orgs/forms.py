@@ -20,8 +20,8 @@ class SignInForm(AuthenticationForm):
     error_messages = {"invalid_login": WRONG, "inactive": WRONG}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
-        self.label_suffix = ""
 
 
 class MemoryFilterForm(forms.Form):
@@ -31,6 +31,10 @@ class MemoryFilterForm(forms.Form):
     status = forms.ChoiceField(
         required=False, choices=[("", "Any status"), *Memory.Status.choices], initial=""
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
 
     def narrow(self, memories: MemoryQuerySet) -> MemoryQuerySet:
         """Keep the memories that match what was asked for."""
