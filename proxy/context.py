@@ -14,6 +14,7 @@ from proxy import metrics
 from proxy.store import Route
 
 FROZEN_FOR_S = 3600
+MAX_QUERY_CHARACTERS = 16_000
 
 
 @dataclass
@@ -81,7 +82,7 @@ class ContextClient:
             subject=subject or "",
             session_id=str(session_id or ""),
             memory_scope=route.memory_scope or "",
-            query=query,
+            query=_ends(query),
             budget_tokens=route.memory_budget_tokens or 0,
             max_items=route.max_injected_memories or 0,
         )
@@ -102,6 +103,12 @@ class ContextClient:
     async def close(self) -> None:
         """Close the channel."""
         await self._channel.close()
+
+
+def _ends(query: str) -> str:
+    """Return a long message's beginning and end: what is asked stands at one of them."""
+    half = MAX_QUERY_CHARACTERS // 2
+    return query if len(query) <= MAX_QUERY_CHARACTERS else f"{query[:half]}\n{query[-half:]}"
 
 
 def _read(answer: context_pb2.AssembleResponse) -> Context:
