@@ -7,8 +7,7 @@ import psycopg
 
 from memories.retrieval.candidates import Retrieval
 from memories.retrieval.query import Query, Vector
-from memories.retrieval.search import Reply, Rows, search
-from memories.retrieval.statements import Statement
+from memories.retrieval.search import Reply, search
 
 CONNECTION_OPTIONS = (
     "-c plan_cache_mode=force_custom_plan"
@@ -32,14 +31,11 @@ class Cursor(Protocol):
 def retrieve_sync(cursor: Cursor, query: Query) -> Retrieval:
     """Search with a synchronous cursor, inside an open `tenant(query.org_id)`."""
     steps = search(query)
-    batch = next(steps)
+    statement = next(steps)
     while True:
-        rows: list[Rows] = []
-        for statement in batch:
-            cursor.execute(statement.sql, statement.parameters)
-            rows.append(cursor.fetchall())
+        cursor.execute(statement.sql, statement.parameters)
         try:
-            batch = steps.send(Reply(rows, query.vector))
+            statement = steps.send(Reply(cursor.fetchall(), query.vector))
         except StopIteration as done:
             return _result(done)
 
@@ -49,29 +45,25 @@ async def retrieve_async(
     query: Query,
     embedding: Awaitable[Vector | None] | None = None,
 ) -> Retrieval:
-    """Search in a transaction of its own, one round trip a batch.
+    """Search in a transaction of its own; opening it costs no round trip of its own.
 
     `embedding` is awaited only when words have been searched; its result, or else
     `query.vector`, is what meaning is compared with. It must not raise.
     """
     steps = search(query)
-    batch = next(steps)
+    statement = next(steps)
     vector = query.vector
     async with connection.pipeline(), connection.transaction():
         await connection.execute(ENTER_TENANT, {"org": str(query.org_id)})
         while True:
-            rows = await _run(connection, batch)
+            cursor = await connection.execute(statement.sql, statement.parameters)
+            rows = await cursor.fetchall()
             if embedding is not None:
                 vector, embedding = await embedding, None
             try:
-                batch = steps.send(Reply(rows, vector))
+                statement = steps.send(Reply(rows, vector))
             except StopIteration as done:
                 return _result(done)
-
-
-async def _run(connection: psycopg.AsyncConnection[Any], batch: list[Statement]) -> list[Rows]:
-    cursors = [await connection.execute(statement.sql, statement.parameters) for statement in batch]
-    return [await cursor.fetchall() for cursor in cursors]
 
 
 def _result(done: StopIteration) -> Retrieval:

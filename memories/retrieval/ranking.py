@@ -1,22 +1,29 @@
 """From scored rows to candidates in order: relevance, neighbours, floor, multipliers."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+
+import numpy as np
 
 from memories.retrieval import multipliers
 from memories.retrieval.candidates import Candidate, Scores
 from memories.retrieval.query import Query
-from memories.retrieval.relevance import Place, Yardstick, beside, is_related, rescale, smooth
-from memories.retrieval.statements import MemoryRow, PassageRow
+from memories.retrieval.relevance import (
+    Numbers,
+    Place,
+    Yardstick,
+    beside,
+    related,
+    rescale,
+    smooth,
+)
+from memories.retrieval.statements import MEMORY, PASSAGE, Row
 from memories.retrieval.words import Words
-
-Row = MemoryRow | PassageRow
 
 
 @dataclass
 class Pool:
-    """Everything that was scored for one query, and what it is measured by.
+    """Everything that was scored for one query, and the yardsticks that it gives.
 
     The yardsticks are those of the candidates; neighbours that are fetched afterwards are
     measured by them too, or their mere presence would change everybody's score.
@@ -24,121 +31,113 @@ class Pool:
 
     query: Query
     words: Words
-    memories: list[MemoryRow]
-    passages: dict[UUID, PassageRow]
+    rows: list[Row]
     bm25: Yardstick = field(init=False)
     cosine: Yardstick = field(init=False)
 
     def __post_init__(self) -> None:
-        rows: list[Row] = [*self.memories, *self.passages.values()]
-        self.bm25 = Yardstick.of([row.bm25 for row in rows])
-        self.cosine = Yardstick.of([row.cosine for row in rows if row.cosine is not None])
+        self.bm25 = Yardstick.of(_bm25(self.rows))
+        self.cosine = Yardstick.of(_cosine(self.rows))
 
-    def relevance(self, row: Row) -> float:
-        """Return z(BM25) + z(cosine)."""
-        return self.bm25.z(row.bm25) + self.cosine.z(row.cosine)
+    def relevance(self, rows: Sequence[Row]) -> Numbers:
+        """Return z(BM25) + z(cosine) of each row."""
+        return self.bm25.z(_bm25(rows)) + self.cosine.z(_cosine(rows))
 
-    def best_passages(self, count: int) -> list[PassageRow]:
+    def best_passages(self, count: int) -> list[Row]:
         """Return the passages that are most relevant by themselves."""
-        ordered = sorted(self.passages.values(), key=lambda p: (-self.relevance(p), p.id))
-        return ordered[:count]
+        passages = [row for row in self.rows if row.kind == PASSAGE]
+        order = np.argsort(-self.relevance(passages), kind="stable")
+        return [passages[index] for index in order[:count]]
 
-    def is_related(self, row: Row) -> bool:
-        """Say whether a row reaches the floor by itself."""
-        share = self.words.share(row.mass)
-        return is_related(row.cosine, share, row.mass, self.words.hapax_idf)
+    def rank(self, near: list[Row]) -> "Ranking":
+        """Rank the memories, and the passages whose text was fetched."""
+        memories = [row for row in self.rows if row.kind == MEMORY]
+        return Ranking(self, [*memories, *near], len(memories))
 
-    def rank(self, near: list[PassageRow]) -> tuple[list[Candidate], list[Candidate]]:
-        """Return the candidates that pass the floor and those that do not, each best first.
 
-        `near` are the passages that may be returned: those whose text was fetched.
-        """
-        known = self.passages | {row.id: row for row in near}
-        smoothed = self._smooth(list(known.values())) | {
-            row.id: self.relevance(row) for row in self.memories
-        }
-        related = beside({_place(row) for row in known.values() if self.is_related(row)})
-        best = max(smoothed.values(), default=0.0)
-        judged = [
-            (row.pinned or self.is_related(row), _memory(row, self._scores(row, smoothed, best)))
-            for row in self.memories
-        ]
-        judged += [
-            (_place(row) in related, _passage(row, self._scores(row, smoothed, best)))
-            for row in near
-        ]
-        return (
-            _best_first([candidate for passes, candidate in judged if passes]),
-            _best_first([candidate for passes, candidate in judged if not passes]),
+class Ranking:
+    """Rows and their scores, one array a part, memories before passages."""
+
+    def __init__(self, pool: Pool, rows: list[Row], memories: int) -> None:
+        self.rows = rows
+        self.bm25, self.cosine = _bm25(rows), _cosine(rows)
+        self.z_bm25, self.z_cosine = pool.bm25.z(self.bm25), pool.cosine.z(self.cosine)
+        self.relevance = self.z_bm25 + self.z_cosine
+        mass = np.array([row.mass for row in rows])
+        self.share = pool.words.share(mass)
+        self.passes = related(self.cosine, self.share, mass, pool.words.hapax_idf)
+        self.smoothed = self.relevance.copy()
+        self._look_around(slice(memories, None))
+        self._multiply(pool.query)
+        order = np.argsort(-self.final, kind="stable").tolist()
+        self.passed = [index for index in order if self.passes[index]]
+        self.missed = [index for index in order if not self.passes[index]]
+
+    def candidates(self, indices: Sequence[int]) -> list[Candidate]:
+        """Build the candidates at these indices."""
+        return [self._candidate(index) for index in indices]
+
+    def _look_around(self, passages: slice) -> None:
+        """Smooth the passages, and let those next to a hit pass the floor with it."""
+        places = _places(self.rows[passages])
+        relevance = self.relevance[passages]
+        self.smoothed[passages] = rescale(smooth(places, relevance), like=relevance)
+        self.passes[passages] = beside(places, self.passes[passages])
+        self.passes |= np.array([row.pinned for row in self.rows], dtype=bool)
+
+    def _multiply(self, query: Query) -> None:
+        dates = [row.at for row in self.rows]
+        self.recency = multipliers.recency([row.category for row in self.rows], dates, query.at)
+        self.usefulness = multipliers.usefulness(np.array([row.usefulness for row in self.rows]))
+        self.confidence = multipliers.confidence(np.array([row.confidence for row in self.rows]))
+        product = self.recency * self.usefulness * self.confidence
+        self.final = multipliers.positive(self.smoothed) * product
+
+    def _candidate(self, index: int) -> Candidate:
+        row = self.rows[index]
+        is_passage = row.kind == PASSAGE
+        return Candidate(
+            id=row.id,
+            kind="passage" if is_passage else "memory",
+            content=row.content,
+            at=row.at,
+            created_at=row.created_at,
+            scores=self._scores(index),
+            category="" if is_passage else row.category,
+            source=row.source,
+            pinned=row.pinned,
+            turns=tuple(row.turns),
+            session_id=row.session_id,
+            turn_index=row.turn_index if is_passage else None,
+            part=row.part if is_passage else None,
+            role=row.role,
         )
 
-    def _smooth(self, rows: list[PassageRow]) -> dict[UUID, float]:
-        relevance = [self.relevance(row) for row in rows]
-        values = rescale(smooth([_place(row) for row in rows], relevance), like=relevance)
-        return dict(zip([row.id for row in rows], values, strict=True))
-
-    def _scores(self, row: Row, smoothed: Mapping[UUID, float], best: float) -> Scores:
-        recency, usefulness, confidence = self._multipliers(row)
-        positive = multipliers.positive(smoothed[row.id], best)
+    def _scores(self, index: int) -> Scores:
         return Scores(
-            bm25=row.bm25,
-            cosine=row.cosine,
-            share=self.words.share(row.mass),
-            z_bm25=self.bm25.z(row.bm25),
-            z_cosine=self.cosine.z(row.cosine),
-            relevance=self.relevance(row),
-            smoothed=smoothed[row.id],
-            recency=recency,
-            usefulness=usefulness,
-            confidence=confidence,
-            final=positive * recency * usefulness * confidence,
-        )
-
-    def _multipliers(self, row: Row) -> tuple[float, float, float]:
-        at = self.query.at
-        if isinstance(row, PassageRow):
-            return multipliers.recency(multipliers.PASSAGE_CATEGORY, row.said_at, at), 1.0, 1.0
-        return (
-            multipliers.recency(row.category, row.observed_at, at),
-            multipliers.usefulness(row.usefulness),
-            multipliers.confidence(row.confidence),
+            bm25=float(self.bm25[index]),
+            cosine=None if np.isnan(self.cosine[index]) else float(self.cosine[index]),
+            share=float(self.share[index]),
+            z_bm25=float(self.z_bm25[index]),
+            z_cosine=float(self.z_cosine[index]),
+            relevance=float(self.relevance[index]),
+            smoothed=float(self.smoothed[index]),
+            recency=float(self.recency[index]),
+            usefulness=float(self.usefulness[index]),
+            confidence=float(self.confidence[index]),
+            final=float(self.final[index]),
         )
 
 
-def _place(row: PassageRow) -> Place:
-    return Place(row.session_id, row.turn_index)
+def _bm25(rows: Sequence[Row]) -> Numbers:
+    return np.array([row.bm25 for row in rows], dtype=np.float64)
 
 
-def _best_first(candidates: list[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda candidate: (-candidate.score, candidate.id))
+def _cosine(rows: Sequence[Row]) -> Numbers:
+    """Collect cosines; None becomes NaN."""
+    return np.array([row.cosine for row in rows], dtype=np.float64)
 
 
-def _memory(row: MemoryRow, scores: Scores) -> Candidate:
-    return Candidate(
-        id=row.id,
-        kind="memory",
-        content=row.content,
-        at=row.observed_at,
-        created_at=row.created_at,
-        scores=scores,
-        category=row.category,
-        source=row.source,
-        pinned=row.pinned,
-        turns=tuple(row.source_turns),
-    )
-
-
-def _passage(row: PassageRow, scores: Scores) -> Candidate:
-    return Candidate(
-        id=row.id,
-        kind="passage",
-        content=row.text,
-        at=row.said_at,
-        created_at=row.created_at,
-        scores=scores,
-        turns=(row.turn_id,),
-        session_id=row.session_id,
-        turn_index=row.turn_index,
-        part=row.part,
-        role=row.role,
-    )
+def _places(passages: Sequence[Row]) -> list[Place]:
+    numbers = {row.session_id: number for number, row in enumerate(passages)}
+    return [(numbers[row.session_id], row.turn_index) for row in passages]

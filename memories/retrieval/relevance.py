@@ -1,19 +1,21 @@
-"""How relevant a candidate is, and whether that is enough (ADR 0040).
+"""How relevant each candidate is, and whether that is enough (ADR 0040).
 
 Relevance is the sum of the z-scores of BM25 and cosine over the candidates. A passage shares in
 its neighbours': a turn answers the one before it, and often only one of the two names the thing.
+All arrays are float64, one number a row; a missing cosine is NaN.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Place = tuple[int, int]
+"""Where a passage stands: the number of its session among those found, and its turn."""
 
 NEIGHBOUR_WEIGHTS = {1: 0.45, 2: 0.30}
 """What a turn gets of the relevance of turns one and two places away; measured on LoCoMo."""
@@ -29,6 +31,9 @@ HAPAX_PART = 0.6
 """Matched words count for the floor only with this part of the idf of a word that occurs once:
 `thanks` alone is all of a query, and says nothing."""
 
+EQUAL = 1e-9
+"""A deviation below this is the rounding error of equal values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
@@ -38,71 +43,71 @@ class Yardstick:
     deviation: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Yardstick":
-        """Measure the values; of none, or of equal ones, every z-score is 0."""
-        if not values:
+    def of(cls, values: Numbers) -> "Yardstick":
+        """Measure the values that are there."""
+        values = values[~np.isnan(values)]
+        if not len(values):
             return cls(0.0, 0.0)
-        return cls(float(np.mean(values)), float(np.std(values)))
+        return cls(float(values.mean()), float(values.std()))
 
-    def z(self, value: float | None) -> float:
-        """Return the z-score of a value; a missing one is taken to be the mean."""
-        if value is None or self.deviation < 1e-9:  # noqa: PLR2004 - rounding error of equal values
-            return 0.0
-        return (value - self.mean) / self.deviation
-
-
-class Place(NamedTuple):
-    """Where a passage stands: its session and turn."""
-
-    session: UUID
-    turn: int
+    def z(self, values: Numbers) -> Numbers:
+        """Return z-scores: 0 for a missing value (it is taken to be the mean), or of equal ones."""
+        if self.deviation < EQUAL:
+            return np.zeros(len(values))
+        return np.nan_to_num((values - self.mean) / self.deviation)
 
 
-def smooth(places: Sequence[Place], relevance: Sequence[float]) -> list[float]:
+def smooth(places: Sequence[Place], relevance: Numbers) -> Numbers:
     """Let each passage share in the relevance of the turns around it and of its own other parts.
 
     A turn is as relevant as its best part: an answer cut in two does not count twice, and a
     long aside does not weaken what was said beside it. A neighbour that is not given (hidden,
     or past the end) counts 0, the mean.
     """
+    values = relevance.tolist()
     parts: defaultdict[Place, list[int]] = defaultdict(list)
     for index, place in enumerate(places):
         parts[place].append(index)
-    turns = {place: max(relevance[i] for i in own) for place, own in parts.items()}
-    return [
-        value
-        + SIBLING_WEIGHT * max((relevance[i] for i in parts[place] if i != index), default=0.0)
-        + _around(place, turns)
-        for index, (place, value) in enumerate(zip(places, relevance, strict=True))
-    ]
+    turns = {place: max([values[index] for index in own]) for place, own in parts.items()}
+    smoothed = [value + _around(place, turns) for place, value in zip(places, values, strict=True)]
+    for own in parts.values():
+        for index in own if len(own) > 1 else ():
+            siblings = [values[other] for other in own if other != index]
+            smoothed[index] += SIBLING_WEIGHT * max(siblings)
+    return np.array(smoothed)
 
 
-def rescale(values: Sequence[float], like: Sequence[float]) -> list[float]:
+def rescale(values: Numbers, like: Numbers) -> Numbers:
     """Give `values` the mean and deviation of `like`, in their own order.
 
     Smoothing widens the spread of passages about twofold; memories, which have no neighbours,
     are compared with them on the same scale again.
     """
-    old, new = Yardstick.of(values), Yardstick.of(like)
-    return [new.mean + old.z(value) * new.deviation for value in values]
+    new = Yardstick.of(like)
+    return new.mean + Yardstick.of(values).z(values) * new.deviation
 
 
-def is_related(cosine: float | None, share: float, mass: float, hapax_idf: float) -> bool:
-    """Say whether a candidate has anything to do with the query, whatever else was found."""
-    if cosine is not None and cosine >= COSINE_FLOOR:
-        return True
-    floor = SHARE_FLOOR_WITHOUT_COSINE if cosine is None else SHARE_FLOOR
-    return share >= floor and mass >= HAPAX_PART * hapax_idf
+def related(cosine: Numbers, share: Numbers, mass: Numbers, hapax_idf: float) -> Flags:
+    """Say which rows have anything to do with the query, whatever else was found."""
+    floor = np.where(np.isnan(cosine), SHARE_FLOOR_WITHOUT_COSINE, SHARE_FLOOR)
+    by_words = (share >= floor) & (mass > 0) & (mass >= HAPAX_PART * hapax_idf)
+    return by_words | (np.nan_to_num(cosine) >= COSINE_FLOOR)
 
 
-def beside(related: Iterable[Place]) -> set[Place]:
-    """Return these turns and those next to them: what was said around a hit is related too."""
-    return {Place(place.session, place.turn + step) for place in related for step in (-1, 0, 1)}
+def beside(places: Sequence[Place], hits: Flags) -> Flags:
+    """Flag the rows of turns that were hit and of those next to them: they are related too."""
+    turns = {place for place, hit in zip(places, hits.tolist(), strict=True) if hit}
+    near = {(session, turn + step) for session, turn in turns for step in (-1, 0, 1)}
+    return np.array([place in near for place in places], dtype=bool)
 
 
-def _around(place: Place, turns: Mapping[Place, float]) -> float:
-    return sum(
-        weight * turns.get(Place(place.session, place.turn + step * side), 0.0)
-        for step, weight in NEIGHBOUR_WEIGHTS.items()
-        for side in (-1, 1)
-    )
+def _around(place: Place, turns: dict[Place, float]) -> float:
+    session, turn = place
+    total = 0.0
+    for step, weight in NEIGHBOUR_WEIGHTS.items():
+        before, after = (
+            turns.get((session, turn - step), 0.0),
+            turns.get((session, turn + step), 0.0),
+        )
+        total += weight * (before + after)
+    return total

@@ -2,6 +2,7 @@
 
 Written so that each is an index range or a filter on rows that are already few: subject rows and
 agent-wide rows are separate branches, never an OR inside an index scan (14.8 ms instead of 2).
+Rows are called m (memory), p (passage) and o (posting).
 """
 
 from memories.retrieval.query import Query
@@ -11,10 +12,6 @@ MAX_INJECTION_RISK = 0.70
 SHARED_SOURCE = "(m.pinned OR m.source = 'user_provided')"
 """What an agent of scope `subject` may say to everyone: what operators wrote, not what was said."""
 
-ACTIVE = "m.status = 'active'"
-ALIVE = """m.valid_from <= %(at)s AND (m.valid_until IS NULL OR m.valid_until > %(at)s)
-    AND (m.expires_at IS NULL OR m.expires_at > %(at)s)"""
-
 PASSAGE_IS_ALIVE = f"""p.org_id = %(org)s AND p.agent_id = %(agent)s AND p.status = 'searchable'
     AND p.injection_risk <= {MAX_INJECTION_RISK}
     AND p.session_id IS DISTINCT FROM %(session)s AND p.said_at <= %(at)s"""
@@ -23,8 +20,21 @@ PASSAGE_IS_ALIVE = f"""p.org_id = %(org)s AND p.agent_id = %(agent)s AND p.statu
 
 def memory_is_alive(query: Query) -> str:
     """Keep what is active and valid now; of the past, what was superseded since as well."""
-    status = ACTIVE if query.as_of is None else "m.status IN ('active', 'superseded')"
-    return f"m.org_id = %(org)s AND {status} AND {ALIVE}"
+    status = "= 'active'" if query.as_of is None else "IN ('active', 'superseded')"
+    return f"""m.org_id = %(org)s AND m.status {status} AND m.valid_from <= %(at)s
+    AND (m.valid_until IS NULL OR m.valid_until > %(at)s)
+    AND (m.expires_at IS NULL OR m.expires_at > %(at)s)"""
+
+
+def memory_of_agent(query: Query) -> str:
+    """Keep the agent's own memories, whoever they are about; of one session are found apart."""
+    return f"{memory_is_alive(query)} AND m.agent_id = %(agent)s AND m.visibility <> 'session'"
+
+
+def memory_shared(query: Query) -> str:
+    """Keep what other agents of the org share with all."""
+    return f"""{memory_is_alive(query)} AND m.visibility = 'org' AND m.agent_id <> %(agent)s
+    AND (m.subject = %(subject)s OR ({agent_wide(query)}))"""
 
 
 def agent_wide(query: Query) -> str:
@@ -53,3 +63,15 @@ def passage_subjects(query: Query) -> list[str]:
 def passage_is_visible(query: Query) -> str:
     """Judge one passage in full, whichever way it was found."""
     return f"{PASSAGE_IS_ALIVE} AND ({' OR '.join(passage_subjects(query)) or 'false'})"
+
+
+def posting_is_visible(query: Query) -> str:
+    """Keep out what would crowd the best out; rows are judged in full afterwards."""
+    wide = "o.subject IS NULL"
+    if query.memory_scope == "subject":
+        wide += f""" AND o.kind = 0 AND EXISTS (
+            SELECT FROM memories_memory m WHERE m.id = o.item_id AND {agent_wide(query)})"""
+    own = """EXISTS (SELECT FROM memories_passage p
+            WHERE p.session_id = %(session)s AND p.id = o.item_id)"""
+    kinds = {frozenset({"memory"}): "o.kind = 0 AND", frozenset({"passage"}): "o.kind = 1 AND"}
+    return f"{kinds.get(query.kinds, '')} NOT {own} AND (o.subject = %(subject)s OR ({wide}))"

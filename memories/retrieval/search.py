@@ -1,4 +1,4 @@
-"""The search itself, without any input or output: batches of statements out, rows in.
+"""The search itself, without any input or output: statements out, rows in.
 
 Two or three round trips: what words find (while the embedder still works on the vector), then all
 memories and passages scored, then the turns around the best passages with their text.
@@ -12,17 +12,11 @@ from memories.retrieval import statements
 from memories.retrieval.candidates import Retrieval
 from memories.retrieval.query import Query, Vector
 from memories.retrieval.ranking import Pool
-from memories.retrieval.statements import (
-    MEMORY_KIND,
-    PASSAGE_KIND,
-    MemoryRow,
-    PassageRow,
-    Statement,
-)
-from memories.retrieval.words import Words
+from memories.retrieval.statements import MEMORY, PASSAGE, Row, Statement
+from memories.retrieval.words import Words, array_literal
 from memories.terms import count_terms
 
-BEST_PASSAGES = 30
+BEST_PASSAGES = 20
 """Passages whose neighbourhood is fetched; more moves nothing on LoCoMo (ADR 0040)."""
 MISSED = 10
 """How many of those below the floor are reported."""
@@ -31,69 +25,55 @@ Rows = list[tuple[Any, ...]]
 
 
 class Reply(NamedTuple):
-    """The rows of each statement of a batch, and the query's vector, if there is one by now."""
+    """The rows of a statement, and the query's vector, if there is one by now."""
 
-    rows: list[Rows]
+    rows: Rows
     vector: Vector | None
 
 
-Search = Generator[list[Statement], Reply, Retrieval]
+Search = Generator[Statement, Reply, Retrieval]
 
 
 def search(query: Query) -> Search:
-    """Find what matters. Yields lists of statements, each list one round trip."""
+    """Find what matters. Yields statements, one a round trip."""
     clock = _Clock()
-    parameters = statements.scope_parameters(query, list(count_terms(query.text)))
-    found = yield [
-        statements.asked_terms(parameters),
-        statements.text_matches(query, parameters),
-        statements.always(query, parameters),
-    ]
+    terms = array_literal(count_terms(query.text))
+    parameters = statements.scope_parameters(query, terms)
+    found = yield statements.found(query, parameters)
     clock.lap("words")
-    words = Words.of(found.rows[0])
-    parameters |= words.parameters() | {"vector": _literal(found.vector)}
-    scored = yield _scoring(query, parameters, found)
+    words = Words.of([row[2:] for row in found.rows if row[0] is None])
+    parameters |= words.parameters() | _ids(found.rows) | {"vector": _literal(found.vector)}
+    scored = yield statements.scored(query, parameters)
     clock.lap("scoring")
-    pool = _pool(query, words, scored)
-    near: list[PassageRow] = []
+    pool = Pool(query, words, [Row._make(row) for row in scored.rows])
+    near: list[Row] = []
     if best := pool.best_passages(BEST_PASSAGES):
-        around = {"sessions": [p.session_id for p in best], "turns": [p.turn_index for p in best]}
-        reply = yield [statements.neighbourhood(query, parameters | around)]
-        near = [PassageRow._make(row) for row in reply.rows[0]]
+        reply = yield statements.neighbourhood(query, parameters | _turns(best))
+        near = [Row._make(row) for row in reply.rows]
         clock.lap("neighbours")
-    passed, missed = pool.rank(near)
+    ranking = pool.rank(near)
+    candidates = ranking.candidates(ranking.passed[: query.limit])
+    missed = ranking.candidates(ranking.missed[:MISSED])
     clock.lap("ranking")
-    return Retrieval(
-        candidates=passed[: query.limit],
-        missed=missed[:MISSED],
-        level="L1" if found.vector is None else "L0",
-        pool=len(pool.memories) + len(pool.passages | {row.id: row for row in near}),
-        timings=clock.laps,
-    )
+    level = "L1" if found.vector is None else "L0"
+    return Retrieval(candidates, missed, level, len(pool.rows), clock.laps)
 
 
-def _scoring(query: Query, parameters: dict[str, Any], found: Reply) -> list[Statement]:
-    _terms, matches, always = found.rows
-    memories = [item for item, kind in matches if kind == MEMORY_KIND] + [row[0] for row in always]
-    passages = [item for item, kind in matches if kind == PASSAGE_KIND]
-    batch = []
-    if "memory" in query.kinds:
-        batch.append(statements.memories(query, parameters | {"ids": memories}))
-    if "passage" in query.kinds:
-        batch.append(statements.passages(query, parameters | {"ids": passages}))
-    return batch
+def _ids(rows: Rows) -> dict[str, str]:
+    """Return the ids of found items by kind, as array literals."""
+    items = [(row[1], str(row[0])) for row in rows if row[0] is not None]
+    return {
+        "memories": array_literal(item for kind, item in items if kind == MEMORY),
+        "passages": array_literal(item for kind, item in items if kind == PASSAGE),
+    }
 
 
-def _pool(query: Query, words: Words, scored: Reply) -> Pool:
-    rows = iter(scored.rows)
-    memories = next(rows) if "memory" in query.kinds else []
-    passages = next(rows) if "passage" in query.kinds else []
-    return Pool(
-        query,
-        words,
-        [MemoryRow._make(row) for row in memories],
-        {row[0]: PassageRow._make(row) for row in passages},
-    )
+def _turns(passages: list[Row]) -> dict[str, str]:
+    """Return where passages stand, as two array literals."""
+    return {
+        "sessions": array_literal(str(row.session_id) for row in passages),
+        "turns": array_literal(str(row.turn_index) for row in passages),
+    }
 
 
 def _literal(vector: Vector | None) -> str | None:

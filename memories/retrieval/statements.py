@@ -1,19 +1,24 @@
-"""The SQL of retrieval: what is a candidate, and what each candidate's row says.
+"""The SQL of retrieval, one statement a round trip: what words find, scores, neighbours.
 
 Every statement takes named parameters, so that a server-side cursor (psycopg) and a client-side
 one (Django) run the same text. BM25 and idf are each written once, here.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
+from memories.retrieval.multipliers import NEUTRAL, PASSAGE_CATEGORY
 from memories.retrieval.query import Query
 from memories.retrieval.scope import (
     PASSAGE_IS_ALIVE,
     agent_wide,
-    memory_is_alive,
     memory_is_visible,
+    memory_of_agent,
+    memory_shared,
     passage_is_visible,
     passage_subjects,
+    posting_is_visible,
 )
 
 K1, B = 0.9, 0.4
@@ -25,7 +30,7 @@ MAX_MATCHES = 3_000
 AROUND = 2
 """Turns before and after a passage that say something about it."""
 
-MEMORY_KIND, PASSAGE_KIND = 0, 1
+MEMORY, PASSAGE = 0, 1
 
 
 class Statement(NamedTuple):
@@ -35,106 +40,34 @@ class Statement(NamedTuple):
     parameters: dict[str, Any]
 
 
-def bm25(frequency: str, length: str) -> str:
-    """Return Okapi BM25 of one term in one item, for SQL that has `idf` and `mean_length`."""
-    saturation = f"{K1} * ({1 - B} + {B} * {length} / mean_length)"
-    return f"idf * {frequency} * {K1 + 1} / ({frequency} + {saturation})"
+class Row(NamedTuple):
+    """One scored item. The cosine is None without a vector on either side.
 
+    A passage has no text yet when it is scored, only when its neighbourhood is fetched.
+    """
 
-CORPUS = """corpus AS (
-    SELECT coalesce(sum(documents), 0)::float8 AS documents,
-           greatest(sum(total_length) / greatest(sum(documents), 1), 1)::float8 AS mean_length
-    FROM memories_corpusstatistics
-    WHERE org_id = %(org)s AND agent_id = %(agent)s
-)"""
-IDF = "ln(1 + (greatest(corpus.documents - {n}, 0) + 0.5) / ({n} + 0.5))"
-
-ASKED_TERMS = f"""
-WITH {CORPUS}
-SELECT asked.term, coalesce(known.documents, 0),
-       {IDF.format(n="coalesce(known.documents, 0)")}, {IDF.format(n=1)}, corpus.mean_length
-FROM corpus CROSS JOIN unnest(%(terms)s::text[]) AS asked (term)
-LEFT JOIN memories_termstatistics known
-  ON known.org_id = %(org)s AND known.agent_id = %(agent)s AND known.term = asked.term
-"""  # noqa: S608 - constants
-
-TEXT_MATCHES = """
-WITH {corpus}, known AS (
-    SELECT term, documents, sum(documents) OVER (ORDER BY documents, term) AS covered
-    FROM memories_termstatistics
-    WHERE org_id = %(org)s AND agent_id = %(agent)s
-      AND term = ANY (%(terms)s::text[]) AND documents > 0
-), rarest AS (
-    SELECT term, mean_length, {idf} AS idf FROM known CROSS JOIN corpus
-    WHERE covered <= {most} OR covered = known.documents
-), scored AS (
-    SELECT item_id, kind, sum({bm25}) AS score FROM rarest CROSS JOIN LATERAL (
-        SELECT o.item_id, o.kind, o.frequency, o.length FROM memories_posting o
-        WHERE o.org_id = %(org)s AND o.agent_id = %(agent)s AND o.term = rarest.term
-          AND {visible}
-        ORDER BY o.item_id DESC LIMIT {most}
-    ) posting GROUP BY item_id, kind
-), ranked AS (
-    SELECT item_id, kind, row_number() OVER (PARTITION BY kind ORDER BY score DESC, item_id) AS rank
-    FROM scored
-)
-SELECT item_id, kind FROM ranked WHERE rank <= {each}
-"""
-
-ALWAYS = """
-SELECT m.id FROM memories_memory m WHERE m.pinned AND {visible}
-UNION
-(SELECT m.id FROM memories_memory m
- WHERE m.session_id = %(session)s AND m.visibility = 'session' AND {visible}
- ORDER BY m.id DESC LIMIT {each})
-"""
-
-SCORED = """CROSS JOIN LATERAL (
-    SELECT coalesce(sum({bm25}), 0) AS bm25, coalesce(sum(idf), 0) AS mass
-    FROM unnest(%(terms)s::text[], %(idfs)s::float8[]) AS asked (term, idf)
-    CROSS JOIN LATERAL (SELECT ({row}.terms ->> asked.term)::float8 AS frequency) AS found
-    CROSS JOIN (SELECT %(mean_length)s::float8 AS mean_length) AS corpus
-    WHERE {row}.terms ? asked.term
-) AS words"""
-
-
-class MemoryRow(NamedTuple):
-    """A memory as `memories` returns it; cosine is None without a vector on either side."""
-
-    id: Any
+    kind: int
+    id: UUID
     bm25: float
     mass: float
     cosine: float | None
     content: str
+    at: datetime
+    created_at: datetime
     category: str
     source: str
     pinned: bool
     usefulness: float
     confidence: float
-    observed_at: Any
-    created_at: Any
-    source_turns: list[Any]
-
-
-class PassageRow(NamedTuple):
-    """A passage as `passages` and `neighbourhood` return it; the text only from the latter."""
-
-    id: Any
-    bm25: float
-    mass: float
-    cosine: float | None
-    session_id: Any
-    turn_id: Any
+    turns: list[UUID]
+    session_id: UUID | None
     turn_index: int
     part: int
     role: str
-    said_at: Any
-    created_at: Any
-    text: str
 
 
-def scope_parameters(query: Query, terms: list[str]) -> dict[str, Any]:
-    """Return the parameters that every statement takes."""
+def scope_parameters(query: Query, terms: str) -> dict[str, Any]:
+    """Return the parameters that every statement takes; `terms` is an array literal."""
     return {
         "org": query.org_id,
         "agent": query.agent_id,
@@ -145,114 +78,158 @@ def scope_parameters(query: Query, terms: list[str]) -> dict[str, Any]:
     }
 
 
-def asked_terms(parameters: dict[str, Any]) -> Statement:
-    """Ask how rare each term is: (term, documents, idf, idf of a hapax, mean length)."""
-    return Statement(ASKED_TERMS, parameters)
+def bm25(frequency: str, length: str) -> str:
+    """Return Okapi BM25 of one term in one item, for SQL that has `idf` and `mean_length`."""
+    saturation = f"{K1} * ({1 - B} + {B} * {length} / mean_length)"
+    return f"idf * {frequency} * {K1 + 1} / ({frequency} + {saturation})"
 
 
-def text_matches(query: Query, parameters: dict[str, Any]) -> Statement:
-    """Find the best items by words: (item id, kind)."""
-    sql = TEXT_MATCHES.format(
-        corpus=CORPUS,
-        idf=IDF.format(n="known.documents"),
-        bm25=bm25("frequency", "length"),
-        most=MAX_MATCHES,
-        each=PER_BRANCH,
-        visible=_posting_is_visible(query),
-    )
-    return Statement(sql, parameters)
+def idf(documents: str) -> str:
+    """Return the idf of a term that so many of the corpus' items hold."""
+    return f"ln(1 + (greatest(corpus.documents - {documents}, 0) + 0.5) / ({documents} + 0.5))"
 
 
-def always(query: Query, parameters: dict[str, Any]) -> Statement:
-    """Find what is a candidate whatever is asked: pinned memories, and the session's own."""
-    sql = ALWAYS.format(visible=memory_is_visible(query), each=PER_BRANCH)
-    return Statement(sql, parameters)
+def found(query: Query, parameters: dict[str, Any]) -> Statement:
+    """Ask for the query's terms, the best items by words, and what is a candidate anyway.
 
-
-def memories(query: Query, parameters: dict[str, Any]) -> Statement:
-    """Find memories by meaning, add those with the given ids, and score them all."""
-    branches = _memory_branches(query, has_vector=parameters["vector"] is not None)
+    Rows of terms: (None, None, term, documents, idf, idf of a hapax, mean length); rows of items:
+    (id, kind, and None). Anyway: pinned memories, and those of the request's own session.
+    """
+    visible = memory_is_visible(query)
     sql = f"""
-WITH candidate AS (SELECT unnest(%(ids)s::uuid[]) AS id {branches})
-SELECT m.id, words.bm25, words.mass, 1 - (m.embedding <=> %(vector)s::halfvec), m.content,
-       m.category, m.source, m.pinned, m.usefulness, m.confidence, m.observed_at, m.created_at,
-       m.source_turns
-FROM candidate JOIN memories_memory m USING (id) {_scored("m")}
-WHERE {memory_is_visible(query)}"""  # noqa: S608 - our own conditions
+WITH corpus AS MATERIALIZED (
+    SELECT coalesce(sum(documents), 0)::float8 AS documents,
+           greatest(sum(total_length) / greatest(sum(documents), 1), 1)::float8 AS mean_length
+    FROM memories_corpusstatistics WHERE org_id = %(org)s AND agent_id = %(agent)s
+), asked AS MATERIALIZED (
+    SELECT given.term, coalesce(known.documents, 0) AS documents,
+           sum(known.documents) OVER (ORDER BY known.documents, given.term) AS covered
+    FROM unnest(%(terms)s::text[]) AS given (term)
+    LEFT JOIN memories_termstatistics known
+      ON known.org_id = %(org)s AND known.agent_id = %(agent)s AND known.term = given.term
+), rarest AS (
+    SELECT term, mean_length, {idf("asked.documents")} AS idf FROM asked CROSS JOIN corpus
+    WHERE asked.documents > 0 AND (covered <= {MAX_MATCHES} OR covered = asked.documents)
+), matches AS (
+    SELECT item_id, kind, sum({bm25("frequency", "length")}) AS score
+    FROM rarest CROSS JOIN LATERAL (
+        SELECT o.item_id, o.kind, o.frequency, o.length FROM memories_posting o
+        WHERE o.org_id = %(org)s AND o.agent_id = %(agent)s AND o.term = rarest.term
+          AND {posting_is_visible(query)}
+        ORDER BY o.item_id DESC LIMIT {MAX_MATCHES}
+    ) AS posting GROUP BY item_id, kind
+), ranked AS (
+    SELECT item_id, kind, row_number() OVER (PARTITION BY kind ORDER BY score DESC, item_id) AS rank
+    FROM matches
+)
+SELECT NULL::uuid, NULL::int, term, asked.documents, {idf("asked.documents")}, {idf("1")},
+       corpus.mean_length
+FROM asked CROSS JOIN corpus
+UNION ALL
+SELECT item_id, kind, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE rank <= {PER_BRANCH}
+UNION ALL
+SELECT m.id, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
+WHERE m.pinned AND {visible}
+UNION ALL
+(SELECT m.id, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
+ WHERE m.session_id = %(session)s AND m.visibility = 'session' AND {visible}
+ ORDER BY m.id DESC LIMIT {PER_BRANCH})"""  # noqa: S608 - our own conditions
     return Statement(sql, parameters)
 
 
-def passages(query: Query, parameters: dict[str, Any]) -> Statement:
-    """Find passages by meaning, add those with the given ids, and score them all."""
-    branches = "".join(
-        f"""
-UNION (SELECT p.id FROM memories_passage p WHERE {PASSAGE_IS_ALIVE} AND {subject}
-    ORDER BY p.embedding <=> %(vector)s::halfvec LIMIT {PER_BRANCH})"""  # noqa: S608
-        for subject in passage_subjects(query)
-        if parameters["vector"] is not None
-    )
-    sql = f"""
-WITH candidate AS (SELECT unnest(%(ids)s::uuid[]) AS id {branches})
-SELECT p.id, {_passage_columns("''")}
-FROM candidate JOIN memories_passage p USING (id) {_scored("p")}
-WHERE {passage_is_visible(query)}"""  # noqa: S608 - our own conditions
+def scored(query: Query, parameters: dict[str, Any]) -> Statement:
+    """Find items by meaning, add those with the given ids, and score them all as `Row`s."""
+    has_vector = parameters["vector"] is not None
+    kinds = {
+        "memory": _scored_memories(query, has_vector=has_vector),
+        "passage": _scored_passages(query, has_vector=has_vector),
+    }
+    sql = "\nUNION ALL".join(sql for kind, sql in kinds.items() if kind in query.kinds)
     return Statement(sql, parameters)
 
 
 def neighbourhood(query: Query, parameters: dict[str, Any]) -> Statement:
-    """Fetch and score the passages of the given turns and of those around them."""
+    """Fetch and score the passages of the given turns and of those around them, with text."""
     sql = f"""
 WITH near AS (
     SELECT DISTINCT session_id, turn_index + step AS turn_index
     FROM unnest(%(sessions)s::uuid[], %(turns)s::int[]) AS given (session_id, turn_index)
     CROSS JOIN generate_series(-{AROUND}, {AROUND}) AS step
 )
-SELECT p.id, {_passage_columns("p.text")}
-FROM near JOIN memories_passage p USING (session_id, turn_index) {_scored("p")}
+SELECT {_passage_columns("p.text")}
+FROM near JOIN memories_passage p USING (session_id, turn_index) {_words("p")}
 WHERE {passage_is_visible(query)}"""  # noqa: S608 - our own conditions
     return Statement(sql, parameters)
 
 
-def _passage_columns(text: str) -> str:
-    return f"""words.bm25, words.mass, 1 - (p.embedding <=> %(vector)s::halfvec),
-       p.session_id, p.turn_id, p.turn_index, p.part, p.role, p.said_at, p.created_at, {text}"""
+def _scored_memories(query: Query, *, has_vector: bool) -> str:
+    """Score memories. What other agents share is few, has its own index, and is searched here."""
+    return f"""
+(WITH shared AS MATERIALIZED (
+    SELECT m.id, m.terms ?| %(terms)s::text[] AS is_worded,
+           m.embedding <=> %(vector)s::halfvec AS distance
+    FROM memories_memory m WHERE {memory_shared(query)}
+), candidate AS (
+    SELECT unnest(%(memories)s::uuid[]) AS id
+    UNION (SELECT id FROM shared WHERE is_worded ORDER BY id DESC LIMIT {PER_BRANCH})
+    {_memory_branches(query, has_vector=has_vector)}
+)
+SELECT {MEMORY}, m.id, words.bm25, words.mass, 1 - (m.embedding <=> %(vector)s::halfvec),
+       m.content, m.observed_at, m.created_at, m.category, m.source, m.pinned, m.usefulness,
+       m.confidence, m.source_turns, NULL::uuid, 0, 0, ''
+FROM candidate JOIN memories_memory m USING (id) {_words("m")}
+WHERE {memory_is_visible(query)})"""  # noqa: S608 - our own conditions
 
 
-def _scored(row: str) -> str:
-    return SCORED.format(row=row, bm25=bm25("frequency", f"{row}.length"))
-
-
-def _posting_is_visible(query: Query) -> str:
-    """Keep out what would crowd the best out; rows are judged in full afterwards."""
-    kinds = [MEMORY_KIND] * ("memory" in query.kinds) + [PASSAGE_KIND] * ("passage" in query.kinds)
-    wide = "o.subject IS NULL"
-    if query.memory_scope == "subject":
-        wide += f""" AND o.kind = {MEMORY_KIND} AND EXISTS (
-            SELECT FROM memories_memory m WHERE m.id = o.item_id AND {agent_wide(query)})"""
-    own = """NOT EXISTS (SELECT FROM memories_passage p
-            WHERE p.session_id = %(session)s AND p.id = o.item_id)"""
-    listed = ", ".join(map(str, kinds))
-    return f"o.kind IN ({listed}) AND {own} AND (o.subject = %(subject)s OR ({wide}))"
+def _scored_passages(query: Query, *, has_vector: bool) -> str:
+    branches = [
+        f"p.id FROM memories_passage p WHERE {PASSAGE_IS_ALIVE} AND {subject} {_nearest('p')}"
+        for subject in passage_subjects(query)
+    ]
+    return f"""
+(WITH candidate AS (
+    SELECT unnest(%(passages)s::uuid[]) AS id {_union(branches if has_vector else [])}
+)
+SELECT {_passage_columns("''")}
+FROM candidate JOIN memories_passage p USING (id) {_words("p")}
+WHERE {passage_is_visible(query)})"""  # noqa: S608 - our own conditions
 
 
 def _memory_branches(query: Query, *, has_vector: bool) -> str:
-    """By meaning: agent-wide rows, the subject's, what other agents share. Of the past: by agent.
-
-    What other agents share is few and has an index of its own, so words find it here as well.
-    """
-    alive = memory_is_alive(query)
-    mine = f"{alive} AND m.agent_id = %(agent)s AND m.visibility <> 'session'"
-    shared = f"""{alive} AND m.visibility = 'org' AND m.agent_id <> %(agent)s
-        AND (m.subject = %(subject)s OR ({agent_wide(query)}))"""
-    nearest = "ORDER BY m.embedding <=> %(vector)s::halfvec"
-    worded = "AND m.terms ?| %(terms)s::text[] ORDER BY m.id DESC"
-    branches = [f"{shared} {worded}"]
+    """By meaning: agent-wide rows, the subject's, shared ones. Of the past: by words as well."""
+    mine = f"m.id FROM memories_memory m WHERE {memory_of_agent(query)}"
+    branches = []
     if has_vector:
-        branches += [f"{shared} {nearest}", f"{mine} AND {agent_wide(query)} {nearest}"]
-        branches += [f"{mine} AND m.subject = %(subject)s {nearest}"] * (query.subject is not None)
+        branches += [f"{mine} AND {agent_wide(query)} {_nearest('m')}"]
+        branches += [f"{mine} AND m.subject = %(subject)s {_nearest('m')}"] * bool(query.subject)
+        branches += ["id FROM shared ORDER BY distance"]
     if query.as_of is not None:
-        branches.append(f"{mine} AND m.status = 'superseded' {worded}")
-    return "".join(
-        f"\nUNION (SELECT m.id FROM memories_memory m WHERE {branch} LIMIT {PER_BRANCH})"  # noqa: S608
-        for branch in branches
-    )
+        worded = "m.terms ?| %(terms)s::text[] ORDER BY m.id DESC"
+        branches += [f"{mine} AND m.status = 'superseded' AND {worded}"]
+    return _union(branches)
+
+
+def _union(branches: list[str]) -> str:
+    return "".join(f"\n    UNION (SELECT {branch} LIMIT {PER_BRANCH})" for branch in branches)
+
+
+def _nearest(row: str) -> str:
+    return f"ORDER BY {row}.embedding <=> %(vector)s::halfvec"
+
+
+def _passage_columns(text: str) -> str:
+    return f"""{PASSAGE}, p.id, words.bm25, words.mass, 1 - (p.embedding <=> %(vector)s::halfvec),
+       {text}, p.said_at, p.created_at, '{PASSAGE_CATEGORY}', '', false, {NEUTRAL}::float8,
+       {NEUTRAL}::float8, ARRAY[p.turn_id], p.session_id, p.turn_index, p.part, p.role"""
+
+
+def _words(row: str) -> str:
+    """Join BM25 and the matched idf mass of a row, from the term frequencies that it carries."""
+    return f"""CROSS JOIN LATERAL (
+    SELECT coalesce(sum({bm25("frequency", f"{row}.length")}), 0) AS bm25,
+           coalesce(sum(idf), 0) AS mass
+    FROM unnest(%(terms)s::text[], %(idfs)s::float8[]) AS given (term, idf)
+    CROSS JOIN LATERAL (SELECT ({row}.terms ->> given.term)::float8 AS frequency) AS held
+    CROSS JOIN (SELECT %(mean_length)s::float8 AS mean_length) AS corpus
+    WHERE {row}.terms ? given.term
+) AS words"""  # noqa: S608 - constants
