@@ -4,6 +4,7 @@ Part 0 is what the user said, parts 1 and 2 the answer (contract §1). Every tur
 hidden ones too, so that indexing it twice does nothing.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -27,6 +28,7 @@ USER_CHARACTERS = 2_000
 ANSWER_CHARACTERS = 1_000
 """About 256 word pieces: what the embedding model reads at once."""
 MAX_ANSWER_PARTS = 2
+OPEN_BLOCK = re.compile(r"<ibex-context-[0-9a-f]{8}.*", re.DOTALL)
 ECHO_SHARE = 0.8
 """An answer is an echo when injected text holds this share of what it adds to the question."""
 
@@ -45,7 +47,7 @@ class TurnWords:
 def read_turn(turn: Turn) -> TurnWords:
     """Read a turn's text and take out what must not be learned or found (the loop guard)."""
     said, answered = sanitise(user_text(turn)), sanitise(answer_text(turn))
-    user, answer = strip_blocks(said), strip_blocks(answered)
+    user, answer = _without_blocks(said), _without_blocks(answered)
     words = TurnWords(
         turn,
         redact(user).text.strip(),
@@ -58,6 +60,11 @@ def read_turn(turn: Turn) -> TurnWords:
     if words.answer_held_block:
         metrics.LOOP_GUARD.labels("answer").inc()
     return words
+
+
+def _without_blocks(text: str) -> str:
+    """Cut blocks out, and with one that lost its end all that follows."""
+    return OPEN_BLOCK.sub("", strip_blocks(text))
 
 
 def index_turns(session: Session, turns: Sequence[TurnWords], *, is_off: bool) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memories.entropy import is_random, is_random_base64
+from memories.entropy import is_random
 from memories.structured import (
     iban_length,
     is_card,
@@ -98,7 +98,7 @@ PHONE_BY_CONTEXT = r"""(?<!\[)
     [^\d+\n]{0,24}(?P<value>\(?\d[\d ()./-]{5,17}\d)(?![\w-])"""
 EMAIL = (
     r"(?<![A-Za-z0-9._%+-])(?!git@)[A-Za-z0-9._%+-]{1,64}"
-    r"@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+    r"@(?:[A-Za-z0-9-]{1,63}\.){1,32}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
 )
 US_PHONE = (
     r"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{4}(?![\w-]|\.\d)"
@@ -119,7 +119,7 @@ RULES: tuple[Rule | IbanRule, ...] = (
     _rule("phone", r"(?<![\w.+])\+\d[\d ().-]{6,18}\d(?![\w-])", is_phone),
     _rule("phone", US_PHONE),
     _rule("phone", PHONE_BY_CONTEXT, is_phone, flags=re.VERBOSE | re.IGNORECASE),
-    _rule("secret", r"(?<![\w/+=.-])[A-Za-z0-9/+]{40}(?![\w/+=])", is_random_base64),
+    _rule("secret", r"(?<![\w/+=.-])[A-Za-z0-9/+]{20,}={0,2}(?![\w/+=])", is_random),
     _rule("secret", r"(?<![A-Za-z0-9_=+-])[A-Za-z0-9_=+-]{20,}", is_random),
 )
 PLACEHOLDER = re.compile("|".join(sorted({rf"\[{rule.kind.upper()}\]" for rule in RULES})))

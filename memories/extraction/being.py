@@ -112,7 +112,7 @@ PLANS = frozenset(
     " attending meeting joining marrying launching taking going hosting giving".split()
 )
 EVENT = compiled(
-    r"(?P<who>i|we)\s+(?P<aux>(?:have|am|are|will(?:\sbe)?)\s+)?(?:just\s+|also\s+|finally\s+)*"
+    r"(?P<who>i|we)\s+(?P<aux>(?:have(?!\s+(?:an?|my|our|the)\b)|am|are|will(?:\sbe)?)\s+)?(?:just\s+|also\s+|finally\s+)*"
     r"(?P<verb>[a-z]+)\s+(?P<rest>.+)"
 )
 APPOINTMENT = re.compile(

@@ -20,7 +20,8 @@ POINTING = re.compile(
 )
 TROUBLE = re.compile(
     r"\b(?:errors?|exceptions?|traceback|stack ?trace|segfault|undefined|null pointer|not working"
-    r"|(?:does|do|did|is|are) not (?:work|run|compile|load|start|build)|failing|fails|crash\w*"
+    r"|(?<!\bi )(?<!\bwe )"
+    r"(?:does|do|did|is|are) not (?:work|run|compile|load|start|build)|failing|fails|crash\w*"
     r"|bugs?"
     r"|stuck|broken|typo)\b",
     re.IGNORECASE,

@@ -24,7 +24,7 @@ MATERIAL = re.compile(
 """What follows is somebody's text to work on, not a statement."""
 ELEMENT = re.compile(r"<([A-Za-z][\w:-]*)\b[^>]*>.*?</\1\s*>", re.DOTALL)
 TAG = re.compile(r"</?[A-Za-z!][^>\n]{0,200}>")
-NOT_PROSE_LINE = re.compile(r"^(?:\s*>|\t| {4,}|\s*\||\s*(?:\$|#!|>>>) ).*$", re.MULTILINE)
+NOT_PROSE_LINE = re.compile(r"^(?:[ \t]*>|\t| {4,}|[ \t]*\||[ \t]*(?:\$|#!|>>>) ).*$", re.MULTILINE)
 QUOTED = re.compile(
     r"\"([^\"\n]*)\"|\u201c([^\u201d\n]*)\u201d|\u00ab([^\u00bb\n]*)\u00bb|`([^`\n]*)`"
 )
@@ -33,12 +33,13 @@ FIRST_PERSON = re.compile(r"\b(?:i|my|me|mine|we|our|us|i'm|i've)\b", re.IGNOREC
 MAX_QUOTED_WORDS = 4
 
 ABBREVIATION = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|etc|approx|inc|ltd|jr|sr|no|fig|u\.s|a\.m|p\.m)"
-    r"|\b[A-Z])\.$",
+    r"\b(?:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|approx|fig)\.$",
     re.IGNORECASE,
 )
+INITIAL = re.compile(r"\b[A-Z]\.$")
+SURNAME = re.compile(r"(?!I\b|My\b|We\b|Our\b|It\b|The\b|And\b|But\b|Please\b)[A-Z]\w")
 SENTENCE_BREAK = re.compile(r"(?<=[.!?\u2026;])[\"')\]]*\s+|\n+")
-BULLET = re.compile(r"^\s*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
+BULLET = re.compile(r"^[ \t]*(?:[-*\u2022+]|\d{1,2}[.)])\s+")
 QUESTION = re.compile(
     r"^(?:what|who|whom|whose|when|where|which|why|how|is|are|am|was|were|do (?:i|you|we|they)"
     r"|does|did|can|could|would|will (?:i|you|we|it|this|that|the|my)|shall|should|may i|have (?:i"
@@ -106,14 +107,14 @@ def _keep_names(match: re.Match[str]) -> str:
 
 def _sentences(prose: str) -> list[str]:
     """Split at ends of sentences and lines, but not after abbreviations."""
-    sentences: list[str] = []
-    pending = ""
+    sentences = [""]
     for part in SENTENCE_BREAK.split(prose):
-        pending = f"{pending} {part}".strip() if pending else part.strip()
-        if not ABBREVIATION.search(pending):
-            sentences.append(pending)
-            pending = ""
-    return [BULLET.sub("", sentence).strip() for sentence in [*sentences, pending] if sentence]
+        before = sentences[-1]
+        if ABBREVIATION.search(before) or (INITIAL.search(before) and SURNAME.match(part)):
+            sentences[-1] = f"{before} {part}"
+        else:
+            sentences.append(part.strip())
+    return [BULLET.sub("", sentence).strip() for sentence in sentences if sentence]
 
 
 def _stated(raw: str) -> str:
