@@ -63,6 +63,7 @@ def find_memories(
         items = [
             {**show(by_id[one.id]), "score": one.score, "scores": asdict(one.scores)}
             for one in found
+            if one.id in by_id  # unless it was erased this very moment
         ]
     return {"items": items, "degraded": vector is None and question["mode"] != "keyword"}
 

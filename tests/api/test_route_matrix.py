@@ -207,6 +207,17 @@ def test_a_method_that_a_route_lacks_is_named(
 
 
 @by_role
+def test_head_answers_as_get_without_a_body(
+    role: str, settings: Any, world: World, api: MakeApi
+) -> None:
+    caller = api(world.token(agent=world.scout))
+    for route in served(role, settings):
+        if route.method == "GET" and "<uuid" not in route.path:
+            answer = caller.call("HEAD", route.path)
+            assert (answer.status_code, answer.content) == (200, b""), route
+
+
+@by_role
 def test_answers_are_json_and_never_cached(
     role: str, settings: Any, world: World, api: MakeApi
 ) -> None:
