@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 DRAIN_S = 30
 CHECK_TIMEOUT_S = 0.4
+WARM_UP_TRIES = 100
+WARM_UP_PAUSE_S = 0.1
 
 
 async def serve() -> None:
@@ -33,7 +35,9 @@ async def serve() -> None:
     await pool.open(wait=False)
     embedder = EmbedderClient(config.embedder_url, config.service_token, config.branch_deadline_s)
     server = grpc.aio.server()
-    service = ContextAssembly(Assembler(config, pool, embedder), config.service_token)
+    assembler = Assembler(config, pool, embedder)
+    warming_up = asyncio.create_task(_warm_up(assembler, config.embedder_url))
+    service = ContextAssembly(assembler, config.service_token)
     context_pb2_grpc.add_ContextAssemblyServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     server.add_insecure_port(f"{bind_host()}:{port('context')}")
     await server.start()
@@ -43,15 +47,39 @@ async def serve() -> None:
             await connection.execute("SELECT 1")
 
     async def check_embedder() -> None:
-        ready = f"{config.embedder_url}/readyz"
-        async with aiohttp.ClientSession() as client, client.get(ready) as answer:
-            answer.raise_for_status()
+        await _ask_embedder(config.embedder_url)
 
-    health = Health(critical={"postgres": check_postgres}, soft={"embedder": check_embedder})
+    async def check_warm() -> None:
+        if not warming_up.done():
+            raise TimeoutError
+
+    health = Health(
+        critical={"postgres": check_postgres, "warm_up": check_warm},
+        soft={"embedder": check_embedder},
+    )
     await _serve_health_until_stopped(health)
     await server.stop(DRAIN_S)
+    warming_up.cancel()
     await embedder.close()
     await pool.close()
+
+
+async def _warm_up(assembler: Assembler, embedder_url: str) -> None:
+    """Warm up together with the embedder, or after a while without it."""
+    for _try in range(WARM_UP_TRIES):
+        try:
+            await _ask_embedder(embedder_url)
+        except (aiohttp.ClientError, TimeoutError):
+            await asyncio.sleep(WARM_UP_PAUSE_S)
+        else:
+            break
+    await assembler.warm_up()
+
+
+async def _ask_embedder(embedder_url: str) -> None:
+    ready = f"{embedder_url}/readyz"
+    async with aiohttp.ClientSession() as client, client.get(ready) as answer:
+        answer.raise_for_status()
 
 
 async def _serve_health_until_stopped(health: Health) -> None:

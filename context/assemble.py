@@ -7,6 +7,8 @@ nothing. Embedding runs beside the search for words, and has a shorter deadline 
 import asyncio
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -17,6 +19,7 @@ from context import metrics
 from context.config import Config
 from context.formatting import format_block, in_order
 from context.packing import pack
+from context.store import MIN_CONNECTIONS
 from context.trace import failure_trace, trace
 from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable, TextRefused
@@ -24,6 +27,8 @@ from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_asy
 
 log = structlog.get_logger(__name__)
 
+WARM_UP_ROUNDS = 10
+WARM_UP_S = 5.0
 AWAY = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
 
 
@@ -51,18 +56,21 @@ class Assembler:
         self._pool = pool
         self._embedder = embedder
 
+    async def warm_up(self) -> None:
+        """Search for nobody on every connection, so that no caller pays for first times."""
+        nobody = UUID(int=0)
+        query = Query(org_id=nobody, agent_id=nobody, text="warm-up", now=datetime.now(UTC))
+        for _round in range(WARM_UP_ROUNDS):
+            searches = (self._retrieve(query, WARM_UP_S, WARM_UP_S) for _ in range(MIN_CONNECTIONS))
+            await asyncio.gather(*searches, return_exceptions=True)
+
     async def assemble(self, query: Query, *, budget_tokens: int, max_items: int) -> Assembled:
         """Return what is known that matters. Never raises for what is away or late."""
         started = time.perf_counter()
-        vector = asyncio.create_task(self._embed(query))
+        config = self._config
         try:
-            async with (
-                asyncio.timeout(self._config.deadline_s),
-                self._pool.connection() as connection,
-            ):
-                retrieval = await retrieve_async(connection, query, vector)
+            retrieval = await self._retrieve(query, config.deadline_s, config.branch_deadline_s)
         except AWAY as error:
-            vector.cancel()
             log.warning("context.nothing_retrieved", reason=type(error).__name__)
             elapsed = (time.perf_counter() - started) * 1000
             reason = failure_trace("L2", type(error).__name__, elapsed)
@@ -70,10 +78,18 @@ class Assembler:
         assembled = _assembled(retrieval, started, budget_tokens, max_items)
         return self._count(assembled, started)
 
-    async def _embed(self, query: Query) -> Vector | None:
+    async def _retrieve(self, query: Query, deadline_s: float, branch_s: float) -> Retrieval:
+        vector = asyncio.create_task(self._embed(query, branch_s))
+        try:
+            async with asyncio.timeout(deadline_s), self._pool.connection() as connection:
+                return await retrieve_async(connection, query, vector)
+        finally:
+            vector.cancel()
+
+    async def _embed(self, query: Query, deadline_s: float) -> Vector | None:
         """Return the query's vector, or None when it does not come in time."""
         try:
-            async with asyncio.timeout(self._config.branch_deadline_s):
+            async with asyncio.timeout(deadline_s):
                 vectors = await self._embedder.embed(query.org_id, [query.text], "query")
         except (EmbeddingUnavailable, TextRefused, TimeoutError):
             metrics.EMBEDDINGS_MISSED.inc()
