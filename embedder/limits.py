@@ -1,6 +1,6 @@
 """The model's name and what the service accepts; light enough for its clients to import."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ MAX_WINDOWS_PER_REQUEST = 2_048
 MAX_WAITING_WINDOWS = 8_192
 """Past this backlog (minutes of work) a request is turned away instead of queued."""
 
-Kind = Literal["query", "passage"]
+Kind = Literal["passage", "query"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Vectors = npt.NDArray[np.float32]
 """An array of shape (n, 384), each row of length 1."""

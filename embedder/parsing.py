@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 import orjson
 
-from embedder.limits import EMBEDDING_DIM, EMBEDDING_MODEL, MAX_TEXTS, Kind
+from embedder.limits import EMBEDDING_DIM, EMBEDDING_MODEL, KINDS, MAX_TEXTS, Kind
 from embedder.refusals import Invalid, InvalidJson
 
 Encoding = Literal["float", "base64"]
@@ -38,7 +38,7 @@ def parse_request(body: bytes) -> EmbeddingRequest:
         raise Invalid("'user' must be a string.", "user")
     return EmbeddingRequest(
         texts=_texts(fields.get("input")),
-        kind=cast("Kind", _choice(fields, "kind", ("passage", "query"))),
+        kind=cast("Kind", _choice(fields, "kind", KINDS)),
         encoding=cast("Encoding", _choice(fields, "encoding_format", ("float", "base64"))),
     )
 

@@ -1,7 +1,6 @@
 """The embedder's work: cut, look up, compute what is missing, remember it."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from uuid import UUID
@@ -12,7 +11,7 @@ import structlog
 from embedder.batching import Batcher
 from embedder.cache import VectorCache, cache_key
 from embedder.config import Config
-from embedder.limits import EMBEDDING_DIM, Kind, Vectors
+from embedder.limits import EMBEDDING_DIM, KINDS, Kind, Vectors
 from embedder.metrics import CACHE_HITS, CACHE_MISSES, TEXTS
 from embedder.model import load_model
 from embedder.pieces import Cutter, Pieces, join_windows
@@ -37,8 +36,7 @@ class Embedder:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._thread = ThreadPoolExecutor(1, "inference")
-        self._batcher = Batcher(self._thread)
+        self._batchers: dict[Kind, Batcher] = {kind: Batcher(kind) for kind in KINDS}
         self._cutter = Cutter()
         self._cache = VectorCache(
             config.redis_url, ttl_s=config.cache_ttl_s, timeout_ms=config.cache_timeout_ms
@@ -55,7 +53,8 @@ class Embedder:
         if self._work:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
-        self._thread.shutdown(wait=False)
+        for batcher in self._batchers.values():
+            batcher.close()
         await self._cache.close()
 
     async def check_model(self) -> None:
@@ -87,17 +86,14 @@ class Embedder:
         return Embedded(vectors, sum(cut[text].count for text in texts))
 
     async def _load_and_run(self) -> None:
-        loop = asyncio.get_running_loop()
         config = self._config
         try:
-            model = await loop.run_in_executor(
-                self._thread, load_model, config.model_dir, config.threads
-            )
+            model = await asyncio.to_thread(load_model, config.model_dir, config.threads)
         except Exception as error:
             log.exception("model did not load", error=type(error).__name__)
             raise
         self._ready = True
-        await self._batcher.run(model)
+        await asyncio.gather(*(batcher.run(model) for batcher in self._batchers.values()))
 
     async def _cut(self, texts: list[str], kind: Kind) -> list[Pieces]:
         if sum(map(len, texts)) <= CUT_AT_ONCE_CHARACTERS:
@@ -106,7 +102,7 @@ class Embedder:
 
     async def _compute(self, missing: dict[str, Pieces], kind: Kind) -> dict[str, bytes]:
         windows = [window for pieces in missing.values() for window in pieces.windows]
-        vectors = await self._batcher.embed(windows, urgent=kind == "query")
+        vectors = await self._batchers[kind].embed(windows)
         bounds = pairwise(accumulate((len(p.windows) for p in missing.values()), initial=0))
         return {
             text: join_windows(pieces, vectors[start:end]).astype("<f4").tobytes()

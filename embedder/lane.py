@@ -1,9 +1,8 @@
-"""Who is next: the windows that wait for the model.
+"""Who is next: the windows that wait for one thread of the model.
 
-Queries go first, but every ninth batch is a passage's while any waits. Within a lane, requests
-share the model by pieces (start-time fair queueing: Goyal, Vin and Cheng, 1996), so a request
-of 500 texts does not hold up the next one. A batch holds windows of about the same length,
-and is small: past 256 pieces a larger one is no faster and only makes others wait.
+Requests share it by pieces (start-time fair queueing: Goyal, Vin and Cheng, 1996), so a request
+of 500 texts does not hold up the next one. A batch holds windows of about the same length, and
+is small: past 256 pieces a larger one is no faster and only makes others wait.
 """
 
 import asyncio
@@ -18,7 +17,6 @@ from embedder.limits import Vectors
 MAX_BATCH_TEXTS = 16
 MAX_BATCH_PIECES = 256
 BUCKET_PIECES = 16
-QUERY_BATCHES_IN_A_ROW = 8
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +39,7 @@ class Waiting(NamedTuple):
 
 
 class Lane:
-    """Windows of equal standing, in heaps by length."""
+    """Waiting windows, in heaps by length."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[Waiting]] = {}
@@ -79,27 +77,3 @@ class Lane:
             if not window.job.done.done():  # its caller has not left
                 batch.append(window)
         return batch
-
-
-class Lanes:
-    """The two lanes and the rule between them."""
-
-    def __init__(self) -> None:
-        self._queries = Lane()
-        self._passages = Lane()
-        self._in_a_row = 0
-
-    def __len__(self) -> int:
-        return self._queries.size + self._passages.size
-
-    def add(self, job: Job, windows: list[list[int]], *, urgent: bool) -> None:
-        """Line up a job among the queries if it is urgent, else among the passages."""
-        (self._queries if urgent else self._passages).add(job, windows)
-
-    def take(self) -> list[Waiting]:
-        """Take the next batch; empty when nothing waits."""
-        if self._in_a_row < QUERY_BATCHES_IN_A_ROW and (batch := self._queries.take()):
-            self._in_a_row += 1
-            return batch
-        self._in_a_row = 0
-        return self._passages.take() or self._queries.take()
