@@ -14,6 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from django.conf import settings
 
+from ibex.broker import PatientAmqp
 from ibex.env import env
 from ibex.failures import SafeTask
 from ibex.logs import configure_logging
@@ -27,7 +28,7 @@ VISIBILITY_TIMEOUT_S = 900
 SOFT_TIME_LIMIT_S = 240
 TIME_LIMIT_S = 300
 
-app = Celery("ibex", task_cls=SafeTask)
+app = Celery("ibex", task_cls=SafeTask, amqp=PatientAmqp)
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_connection_retry=True,

@@ -1,6 +1,7 @@
 """What runs in the worker's process, and what its children are given."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ class HealthStep(bootsteps.StartStopStep):
 def run() -> None:
     """Refuse an unsafe start, then work until SIGTERM. Exits with the worker's code."""
     configure_logging("worker")
+    logging.captureWarnings(capture=True)
     refuse_unsafe_start(env.str("IBEX_DATABASE_URL"))
     django.setup()
     from memories.extraction import get_extractor  # noqa: PLC0415 - models need the set-up above
