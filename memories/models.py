@@ -25,6 +25,13 @@ class Category(models.TextChoices):
     PROCEDURAL = "procedural"
 
 
+class ItemKind(models.IntegerChoices):
+    """What can be found and recalled."""
+
+    MEMORY = 0
+    PASSAGE = 1
+
+
 class SearchableModel(TenantModel):
     """What memories and passages share: an embedding, and terms for the text index.
 
@@ -345,17 +352,41 @@ class Passage(SearchableModel):
         return f"Part {self.part} of turn {self.turn_index}"
 
 
+class Recall(TenantModel):
+    """That a memory or a passage stood in the prompt of one turn.
+
+    It is a memory's recall log, and it leads from what is deleted to the answers that repeated it.
+    """
+
+    turn = models.ForeignKey(Turn, models.CASCADE, related_name="recalls", db_constraint=False)
+    item_id = models.UUIDField(help_text="Of a memory or a passage; either may be gone.")
+    kind = models.PositiveSmallIntegerField(choices=ItemKind)
+    rank = models.PositiveSmallIntegerField()
+    score = models.FloatField()
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["turn", "item_id"], name="an_item_is_recalled_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["item_id", "-created_at", "-id"], name="recalls_of_an_item_by_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} in {self.turn_id}"
+
+
 class Posting(models.Model):
     """One term of one searchable item. The key covers all columns, so a search reads the index.
 
     GIN is out of reach under row-level security: its operators are not leakproof (ADR 0035).
     """
 
-    class Kind(models.IntegerChoices):
-        """What the item is."""
-
-        MEMORY = 0
-        PASSAGE = 1
+    Kind = ItemKind
 
     pk = models.CompositePrimaryKey("org", "agent", "term", "item_id")
     org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)

@@ -5,15 +5,15 @@ hidden ones too, so that indexing it twice does nothing.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from context.formatting import strip_blocks
 from ibex.tenancy import tenant
 from memories import metrics
 from memories.models import Memory, Passage
 from memories.neighbours import lock_agent
+from memories.recalls import injected, note_recalls, was_given_what_is_gone
 from memories.redaction import redact
 from memories.risk import QUARANTINE_ABOVE, injection_risk
 from memories.searchability import count_words, publish_passage
@@ -84,7 +84,12 @@ def index_turns(session: Session, turns: Sequence[TurnWords], *, is_off: bool) -
         set_embedding(passage, vector)
     with tenant(session.org_id):
         lock_agent(session.agent_id)
+        note_recalls([words.turn for words in turns])
+        gone = {words.turn.pk: was_given_what_is_gone(words.turn) for words in turns}
         for passage in _missing(session, passages):
+            if passage.part and gone[passage.turn_id]:
+                passage.status = Passage.Status.HIDDEN
+                passage.hidden_because = gone[passage.turn_id]
             passage.save(force_insert=True)
             if passage.status == Passage.Status.SEARCHABLE:
                 publish_passage(passage)
@@ -153,15 +158,7 @@ def _is_echo(words: TurnWords) -> bool:
 
 
 def _injected_texts(turn: Turn) -> list[str]:
-    identities = list(_ids(turn.injected))
+    identities = [item_id for item_id, _entry in injected(turn)]
     memories = Memory.objects.filter(pk__in=identities).values_list("content", flat=True)
     passages = Passage.objects.filter(pk__in=identities).values_list("text", flat=True)
     return [*memories, *passages] if identities else []
-
-
-def _ids(injected: Iterable[dict[str, str]]) -> Iterable[UUID]:
-    for item in injected:
-        try:
-            yield UUID(item["id"])
-        except (KeyError, TypeError, ValueError):
-            continue

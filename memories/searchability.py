@@ -7,7 +7,9 @@ active memories and searchable passages.
 from collections.abc import Iterable
 from uuid import UUID
 
-from memories.models import Memory, Passage, Posting
+from django.db.models import QuerySet
+
+from memories.models import Memory, Passage, Posting, Recall
 from memories.postings import index_item, unindex_item
 from memories.terms import count_terms
 
@@ -45,12 +47,34 @@ def withdraw(memory: Memory) -> None:
     unindex_item(org_id=memory.org_id, agent_id=memory.agent_id, item_id=memory.pk)
     if memory.status in SILENCING:
         hide_turns(memory.source_turns, because=memory.status)
+        hide_answers_with([memory.pk], because=memory.status)
 
 
 def hide_turns(turns: Iterable[UUID], *, because: str) -> None:
     """Hide every passage of these turns: answers repeat what was said."""
-    passages = Passage.objects.filter(turn_id__in=list(turns), status=Passage.Status.SEARCHABLE)
-    for passage in passages.select_for_update().order_by("pk"):
+    passages = Passage.objects.filter(turn_id__in=list(turns))
+    hide_answers_with([passage.pk for passage in passages], because=because)
+    _hide(passages, because)
+
+
+def hide_answers_with(items: Iterable[UUID], *, because: str) -> None:
+    """Hide the answers whose prompts held one of these items, and the answers given with those.
+
+    What is deleted would come back through them. Each item is followed once, so this ends.
+    """
+    followed: set[UUID] = set()
+    waiting = set(items)
+    while waiting:
+        followed |= waiting
+        turns = Recall.objects.filter(item_id__in=waiting).values_list("turn_id", flat=True)
+        answers = Passage.objects.filter(turn_id__in=list(turns), part__gt=0)
+        waiting = {answer.pk for answer in answers} - followed
+        _hide(answers, because)
+
+
+def _hide(passages: QuerySet[Passage], because: str) -> None:
+    shown = passages.filter(status=Passage.Status.SEARCHABLE)
+    for passage in shown.select_for_update().order_by("pk"):
         passage.status = Passage.Status.HIDDEN
         passage.hidden_because = f"{BECAUSE_OF_MEMORY}{because}".replace("_", " ")
         passage.save(update_fields=["status", "hidden_because"])

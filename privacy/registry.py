@@ -22,6 +22,7 @@ from memories.models import (
     MemoryVersion,
     Passage,
     Posting,
+    Recall,
     TermStatistics,
 )
 from orgs.models import AuditEvent, Membership, Organization, Token
@@ -116,6 +117,7 @@ TABLES = [
     TableStore("memory versions", MemoryVersion, column("memory__subject")),
     TableStore("memory relationships", MemoryRelationship, edges),
     TableStore("passages", Passage, column("subject")),
+    TableStore("recalls", Recall, column("turn__subject")),
     TableStore("postings", Posting, column("subject")),
     TableStore("term statistics", TermStatistics, without_subject=COUNTS),
     TableStore("corpus statistics", CorpusStatistics, without_subject=COUNTS),

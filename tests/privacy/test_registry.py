@@ -20,6 +20,7 @@ from memories.models import (
     MemoryVersion,
     Passage,
     Posting,
+    Recall,
 )
 from memories.services import write_memory
 from orgs import audit
@@ -127,6 +128,10 @@ def live(agent: Agent, subject: str, mark: str) -> None:
     """Leave a trace of one person in every table that can hold one."""
     session = make_session(agent, f"chat-{mark}", subject=subject)
     turn = make_turn(session)
+    with tenant(agent.org_id):
+        Recall.objects.create(
+            org_id=agent.org_id, turn=turn, item_id=turn.pk, kind=0, rank=1, score=1.0
+        )
     first = write_memory(
         agent=agent, content=f"{mark} keeps a walrus.", actor=TESTS, subject=subject
     ).memory
@@ -218,6 +223,7 @@ def test_the_personal_stores_are_these() -> None:
         MemoryRelationship,
         Passage,
         Posting,
+        Recall,
         RequestRecord,
     }
     assert Organization not in {store.model for store in PERSONAL}

@@ -1,0 +1,61 @@
+"""What stood in the prompt of a turn: the recall log, and the counters of memories."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from memories.models import ItemKind, Memory, Passage, Recall
+from memories.searchability import BECAUSE_OF_MEMORY, SILENCING
+from sessions.models import Turn
+
+KINDS = {"memory": ItemKind.MEMORY, "passage": ItemKind.PASSAGE}
+
+
+def note_recalls(turns: Sequence[Turn]) -> None:
+    """Write down what was injected into these turns, once; count it on the memories."""
+    for turn in turns:
+        recalls = [_recall(turn, item_id, entry) for item_id, entry in injected(turn)]
+        if not recalls or Recall.objects.filter(turn=turn).exists():
+            continue
+        Recall.objects.bulk_create(recalls)
+        memories = [r.item_id for r in recalls if r.kind == ItemKind.MEMORY]
+        Memory.objects.filter(pk__in=memories).update(
+            injected_count=F("injected_count") + 1,
+            retrieved_count=F("retrieved_count") + 1,
+            last_injected_at=turn.created_at,
+        )
+
+
+def was_given_what_is_gone(turn: Turn) -> str:
+    """Return why this turn's answer must stay hidden: its prompt held what is silenced by now."""
+    items = [item_id for item_id, _entry in injected(turn)]
+    statuses = Memory.objects.filter(pk__in=items, status__in=SILENCING)
+    if status := statuses.values_list("status", flat=True).first():
+        return f"{BECAUSE_OF_MEMORY}{status}".replace("_", " ")
+    hidden = Passage.objects.filter(
+        pk__in=items, status=Passage.Status.HIDDEN, hidden_because__startswith=BECAUSE_OF_MEMORY
+    )
+    return hidden.values_list("hidden_because", flat=True).first() or ""
+
+
+def injected(turn: Turn) -> Iterator[tuple[UUID, dict[str, Any]]]:
+    """Yield the items of a turn's block with their entries; a malformed entry is left out."""
+    for entry in turn.injected:
+        try:
+            yield UUID(entry["id"]), entry
+        except (KeyError, TypeError, ValueError):
+            continue
+
+
+def _recall(turn: Turn, item_id: UUID, entry: dict[str, Any]) -> Recall:
+    return Recall(
+        org_id=turn.org_id,
+        turn=turn,
+        item_id=item_id,
+        kind=KINDS.get(entry.get("kind", ""), ItemKind.PASSAGE),
+        rank=entry.get("rank", 0),
+        score=entry.get("score", 0.0),
+        created_at=turn.created_at,
+    )

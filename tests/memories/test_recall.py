@@ -1,0 +1,101 @@
+"""What stood in a prompt is logged, and what is deleted does not come back through an answer."""
+
+import pytest
+
+from ibex.tenancy import tenant
+from memories.learning import learn_from_session
+from memories.models import Memory, Passage, Recall
+from memories.services import delete_memory, write_memory
+from sessions.models import Session, Turn
+from tests.conftest import TESTS, World
+from tests.sessions.turns import make_session, record_turn
+
+pytestmark = pytest.mark.usefixtures("no_embedding")
+
+
+def learned(session: Session) -> dict[int, Passage]:
+    """Learn from a session; return its passages by part."""
+    learn_from_session(org_id=session.org_id, session_id=session.pk)
+    with tenant(session.org_id):
+        return {p.part: p for p in Passage.objects.filter(session=session)}
+
+
+def status_of(passage: Passage) -> tuple[str, str]:
+    with tenant(passage.org_id):
+        passage.refresh_from_db()
+    return passage.status, passage.hidden_because
+
+
+def entry(item: Memory | Passage, kind: str) -> dict[str, object]:
+    return {"id": str(item.pk), "kind": kind, "rank": 1, "score": 1.5}
+
+
+GATE = "Certainly! Between you, me and the garden gate, the vault opens with heliotrope."
+OTHER = "Yesterday somebody mentioned a purple flower in connection with strongrooms, I believe."
+
+
+def answer_with(
+    world: World, item: Memory | Passage, kind: str, answer: str = GATE
+) -> tuple[Turn, Session]:
+    """Record a turn whose prompt held the item, and whose answer says more than the item."""
+    session = make_session(world.scout)
+    turn = record_turn(session, "How do I open it?", answer, injected=[entry(item, kind)])
+    return turn, session
+
+
+def known(world: World) -> Memory:
+    return write_memory(
+        agent=world.scout, content="The vault opens with heliotrope.", actor=TESTS
+    ).memory
+
+
+def test_recalls_are_logged_once_and_counted(world: World) -> None:
+    memory = known(world)
+    turn, session = answer_with(world, memory, "memory")
+    learned(session)
+    with tenant(world.acme):
+        (recall,) = Recall.objects.filter(item_id=memory.pk)
+        assert (recall.turn_id, recall.rank, recall.score) == (turn.pk, 1, 1.5)
+        memory.refresh_from_db()
+        assert (memory.injected_count, memory.last_injected_at) == (1, turn.created_at)
+        Session.objects.filter(pk=session.pk).update(extracted_through=-1)
+    learned(session)
+    with tenant(world.acme):
+        memory.refresh_from_db()
+        assert memory.injected_count == 1
+
+
+def test_an_answer_given_with_a_memory_goes_when_the_memory_goes(world: World) -> None:
+    memory = known(world)
+    _turn, session = answer_with(world, memory, "memory")
+    passages = learned(session)
+    assert status_of(passages[1])[0] == "searchable"
+    delete_memory(memory=memory, actor=TESTS)
+    assert status_of(passages[1]) == ("hidden", "memory deleted")
+    assert status_of(passages[0])[0] == "searchable", "the question holds nothing of it"
+
+
+def test_an_answer_given_with_that_answer_goes_too(world: World) -> None:
+    memory = known(world)
+    first = learned(answer_with(world, memory, "memory")[1])
+    second = learned(answer_with(world, first[1], "passage", OTHER)[1])
+    unrelated = learned(answer_with(world, first[0], "passage", OTHER)[1])
+    assert {status_of(second[1])[0], status_of(unrelated[1])[0]} == {"searchable"}
+    delete_memory(memory=memory, actor=TESTS)
+    assert status_of(second[1]) == ("hidden", "memory deleted")
+    assert status_of(unrelated[1])[0] == "searchable"
+
+
+def test_a_turn_learned_after_the_deletion_is_hidden_all_the_same(world: World) -> None:
+    memory = known(world)
+    _turn, session = answer_with(world, memory, "memory")
+    delete_memory(memory=memory, actor=TESTS)
+    passages = learned(session)
+    assert status_of(passages[1]) == ("hidden", "memory deleted")
+    assert status_of(passages[0])[0] == "searchable"
+
+
+def test_a_malformed_entry_does_not_stop_learning(world: World) -> None:
+    session = make_session(world.scout)
+    record_turn(session, "I like tea.", "Noted.", injected=[{"id": "nonsense"}, {}])
+    assert len(learned(session)) == 2
