@@ -9,11 +9,12 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connection
 
+from ibex.bodies import BodyLimit
 from ibex.health import PATHS, Health
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
 
-django_application = get_asgi_application()
+django_application = BodyLimit(get_asgi_application())
 
 
 async def check_postgres() -> None:

@@ -5,11 +5,16 @@ Tracebacks carry no locals: a frame's locals may hold prompt, memory or directiv
 
 import logging
 import logging.config
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 
 from ibex.env import env
+
+QUOTING_MODULES = ("psycopg", "django.db", "django.core.exceptions")
+"""Whose messages quote what was written: a failing row, a refused value."""
+STACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def logging_config(service: str) -> dict[str, Any]:
@@ -23,9 +28,7 @@ def logging_config(service: str) -> dict[str, Any]:
     ]
     renderer: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.ExceptionRenderer(
-            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        ),
+        structlog.processors.ExceptionRenderer(_without_content),
         structlog.processors.JSONRenderer(default=str),
     ]
     return {
@@ -45,6 +48,26 @@ def logging_config(service: str) -> dict[str, Any]:
             "uvicorn.access": {"level": "WARNING"},
         },
     }
+
+
+def _without_content(exc_info: Any) -> list[dict[str, Any]]:
+    """Describe an exception without locals, and without the messages of those that quote rows."""
+    quoting = {
+        type(error).__name__
+        for error in _chain(exc_info[1])
+        if type(error).__module__.startswith(QUOTING_MODULES)
+    }
+    described = STACKS(exc_info)
+    for entry in described:
+        if entry["exc_type"] in quoting:
+            entry["exc_value"] = "(not logged: it may quote a row)"
+    return described
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def configure_logging(service: str) -> None:

@@ -5,6 +5,7 @@ then used as `ibex_app` under row-level security. `make test` provides Postgres 
 """
 
 import fcntl
+import functools
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
@@ -160,9 +162,20 @@ class World:
 
     def member(self, role: str, org: Organization | None = None) -> Operator:
         """Make an operator with a role in Acme, or in another org."""
-        operator = Operator.objects.create_user(f"{role}-{uuid7()}@example.com", PASSWORD)
+        operator = make_operator(f"{role}-{uuid7()}@example.com", role)
         add_member(org=org or self.acme, operator=operator, role=role, actor=TESTS)
         return operator
+
+
+@functools.cache
+def hashed_password() -> str:
+    """`PASSWORD` as Argon2id keeps it; made once, since it is slow on purpose."""
+    return Argon2PasswordHasher().encode(PASSWORD, "salt-of-the-tests")
+
+
+def make_operator(email: str, name: str) -> Operator:
+    """Make a person who signs in with `PASSWORD`."""
+    return Operator.objects.create(email=email, name=name, password=hashed_password())
 
 
 def make_world() -> World:
@@ -173,8 +186,8 @@ def make_world() -> World:
     for org in (acme, elsewhere):
         with tenant(org):
             Organization.objects.filter(pk=org.pk).update(rpm=60_000)
-    alice = Operator.objects.create_user(f"alice-{mark}@example.com", PASSWORD, name="Alice")
-    mallory = Operator.objects.create_user(f"mallory-{mark}@example.com", PASSWORD, name="Mallory")
+    alice = make_operator(f"alice-{mark}@example.com", "Alice")
+    mallory = make_operator(f"mallory-{mark}@example.com", "Mallory")
     add_member(org=acme, operator=alice, role=Membership.Role.OWNER, actor=TESTS)
     add_member(org=elsewhere, operator=mallory, role=Membership.Role.OWNER, actor=TESTS)
     scout = create_agent(org=acme, name="Scout", slug="scout", memory_scope="agent", actor=TESTS)

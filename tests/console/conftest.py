@@ -13,8 +13,5 @@ def quick_passwords(settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def console_urls(settings: Any) -> None:
-    """Serve the routes of the role `dashboard`, with the headers it sends."""
+    """Serve the routes of the role `dashboard`."""
     settings.ROOT_URLCONF = "ibex.urls.dashboard"
-    csp = "ibex.security.ContentSecurityPolicyMiddleware"
-    if csp not in settings.MIDDLEWARE:
-        settings.MIDDLEWARE = [*settings.MIDDLEWARE, csp]
