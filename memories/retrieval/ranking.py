@@ -9,6 +9,8 @@ from memories.retrieval import multipliers
 from memories.retrieval.candidates import Candidate, Scores
 from memories.retrieval.query import Query
 from memories.retrieval.relevance import (
+    BM25_NOISE,
+    COSINE_NOISE,
     Numbers,
     Place,
     Yardstick,
@@ -36,8 +38,8 @@ class Pool:
     cosine: Yardstick = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bm25 = Yardstick.of(_bm25(self.rows))
-        self.cosine = Yardstick.of(_cosine(self.rows))
+        self.bm25 = Yardstick.of(_bm25(self.rows), BM25_NOISE)
+        self.cosine = Yardstick.of(_cosine(self.rows), COSINE_NOISE)
 
     def relevance(self, rows: Sequence[Row]) -> Numbers:
         """Return z(BM25) + z(cosine) of each row."""
@@ -63,9 +65,11 @@ class Ranking:
         self.bm25, self.cosine = _bm25(rows), _cosine(rows)
         self.z_bm25, self.z_cosine = pool.bm25.z(self.bm25), pool.cosine.z(self.cosine)
         self.relevance = self.z_bm25 + self.z_cosine
-        mass = np.array([row.mass for row in rows])
-        self.share = pool.words.share(mass)
-        self.passes = related(self.cosine, self.share, mass, pool.words.hapax_idf)
+        self.words = pool.words.matches(
+            terms=np.array([row.matched for row in rows], dtype=np.float64),
+            mass=np.array([row.mass for row in rows], dtype=np.float64),
+        )
+        self.passes = related(self.cosine, self.words, pool.words.hapax_idf)
         self.smoothed = self.relevance.copy()
         self._look_around(slice(memories, None))
         self._multiply(pool.query)
@@ -117,7 +121,7 @@ class Ranking:
         return Scores(
             bm25=float(self.bm25[index]),
             cosine=None if np.isnan(self.cosine[index]) else float(self.cosine[index]),
-            share=float(self.share[index]),
+            share=float(self.words.share[index]),
             z_bm25=float(self.z_bm25[index]),
             z_cosine=float(self.z_cosine[index]),
             relevance=float(self.relevance[index]),

@@ -23,16 +23,19 @@ SIBLING_WEIGHT = 0.30
 """What a part gets of the best other part of its own turn; measured on exchanges of LoCoMo."""
 
 COSINE_FLOOR = 0.30
-SHARE_FLOOR = 0.40
-SHARE_FLOOR_WITHOUT_COSINE = 0.25
+SHARE_FLOOR = 0.48
+SHARE_FLOOR_WITHOUT_COSINE = 0.20
 """A candidate is related when its cosine, or the share of the query's idf mass that it matches,
 reaches its floor. Measured: ADR 0040."""
 HAPAX_PART = 0.6
-"""Matched words count for the floor only with this part of the idf of a word that occurs once:
-`thanks` alone is all of a query, and says nothing."""
+MATCHED_TERMS = 2
+"""One matched word counts for the floor only if it has this part of the idf of a word that occurs
+once: `thanks` may be all of a query, and says nothing. Two words that go together do count."""
 
-EQUAL = 1e-9
-"""A deviation below this is the rounding error of equal values."""
+COSINE_NOISE = 0.05
+BM25_NOISE = 0.25
+"""Deviations below these are not stretched: among two or three candidates, or among equals, a
+difference of nothing would decide otherwise. Real pools spread wider (0.09 and 1.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +46,25 @@ class Yardstick:
     deviation: float
 
     @classmethod
-    def of(cls, values: Numbers) -> "Yardstick":
-        """Measure the values that are there."""
+    def of(cls, values: Numbers, noise: float = 1e-9) -> "Yardstick":
+        """Measure the values that are there; `noise` is the least deviation that counts."""
         values = values[~np.isnan(values)]
         if not len(values):
-            return cls(0.0, 0.0)
-        return cls(float(values.mean()), float(values.std()))
+            return cls(0.0, noise)
+        return cls(float(values.mean()), max(float(values.std()), noise))
 
     def z(self, values: Numbers) -> Numbers:
-        """Return z-scores: 0 for a missing value (it is taken to be the mean), or of equal ones."""
-        if self.deviation < EQUAL:
-            return np.zeros(len(values))
+        """Return z-scores; 0, the mean, for a missing value."""
         return np.nan_to_num((values - self.mean) / self.deviation)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Which of the query's words each row holds: how many, their idf, and its share of all."""
+
+    terms: Numbers
+    mass: Numbers
+    share: Numbers
 
 
 def smooth(places: Sequence[Place], relevance: Numbers) -> Numbers:
@@ -87,10 +97,11 @@ def rescale(values: Numbers, like: Numbers) -> Numbers:
     return new.mean + Yardstick.of(values).z(values) * new.deviation
 
 
-def related(cosine: Numbers, share: Numbers, mass: Numbers, hapax_idf: float) -> Flags:
+def related(cosine: Numbers, words: Matches, hapax_idf: float) -> Flags:
     """Say which rows have anything to do with the query, whatever else was found."""
     floor = np.where(np.isnan(cosine), SHARE_FLOOR_WITHOUT_COSINE, SHARE_FLOOR)
-    by_words = (share >= floor) & (mass > 0) & (mass >= HAPAX_PART * hapax_idf)
+    telling = (words.mass >= HAPAX_PART * hapax_idf) | (words.terms >= MATCHED_TERMS)
+    by_words = (words.mass > 0) & (words.share >= floor) & telling
     return by_words | (np.nan_to_num(cosine) >= COSINE_FLOOR)
 
 

@@ -50,6 +50,7 @@ class Row(NamedTuple):
     id: UUID
     bm25: float
     mass: float
+    matched: int
     cosine: float | None
     content: str
     at: datetime
@@ -145,7 +146,7 @@ def scored(query: Query, parameters: dict[str, Any]) -> Statement:
         "passage": _scored_passages(query, has_vector=has_vector),
     }
     sql = "\nUNION ALL".join(sql for kind, sql in kinds.items() if kind in query.kinds)
-    return Statement(sql, parameters)
+    return Statement(f"{sql}\nORDER BY 2", parameters)  # equal scores keep this order
 
 
 def neighbourhood(query: Query, parameters: dict[str, Any]) -> Statement:
@@ -158,7 +159,8 @@ WITH near AS (
 )
 SELECT {_passage_columns("p.text")}
 FROM near JOIN memories_passage p USING (session_id, turn_index) {_words("p")}
-WHERE {passage_is_visible(query)}"""  # noqa: S608 - our own conditions
+WHERE {passage_is_visible(query)}
+ORDER BY 2"""  # noqa: S608 - our own conditions
     return Statement(sql, parameters)
 
 
@@ -174,9 +176,10 @@ def _scored_memories(query: Query, *, has_vector: bool) -> str:
     UNION (SELECT id FROM shared WHERE is_worded ORDER BY id DESC LIMIT {PER_BRANCH})
     {_memory_branches(query, has_vector=has_vector)}
 )
-SELECT {MEMORY}, m.id, words.bm25, words.mass, 1 - (m.embedding <=> %(vector)s::halfvec),
-       m.content, m.observed_at, m.created_at, m.category, m.source, m.pinned, m.usefulness,
-       m.confidence, m.source_turns, NULL::uuid, 0, 0, ''
+SELECT {MEMORY}, m.id, words.bm25, words.mass, words.matched,
+       1 - (m.embedding <=> %(vector)s::halfvec), m.content, m.observed_at, m.created_at,
+       m.category, m.source, m.pinned, m.usefulness, m.confidence, m.source_turns,
+       NULL::uuid, 0, 0, ''
 FROM candidate JOIN memories_memory m USING (id) {_words("m")}
 WHERE {memory_is_visible(query)})"""  # noqa: S608 - our own conditions
 
@@ -218,16 +221,17 @@ def _nearest(row: str) -> str:
 
 
 def _passage_columns(text: str) -> str:
-    return f"""{PASSAGE}, p.id, words.bm25, words.mass, 1 - (p.embedding <=> %(vector)s::halfvec),
-       {text}, p.said_at, p.created_at, '{PASSAGE_CATEGORY}', '', false, {NEUTRAL}::float8,
-       {NEUTRAL}::float8, ARRAY[p.turn_id], p.session_id, p.turn_index, p.part, p.role"""
+    return f"""{PASSAGE}, p.id, words.bm25, words.mass, words.matched,
+       1 - (p.embedding <=> %(vector)s::halfvec), {text}, p.said_at, p.created_at,
+       '{PASSAGE_CATEGORY}', '', false, {NEUTRAL}::float8, {NEUTRAL}::float8, ARRAY[p.turn_id],
+       p.session_id, p.turn_index, p.part, p.role"""
 
 
 def _words(row: str) -> str:
-    """Join BM25 and the matched idf mass of a row, from the term frequencies that it carries."""
+    """Join BM25, the matched idf mass and how many terms match, from the terms a row carries."""
     return f"""CROSS JOIN LATERAL (
     SELECT coalesce(sum({bm25("frequency", f"{row}.length")}), 0) AS bm25,
-           coalesce(sum(idf), 0) AS mass
+           coalesce(sum(idf), 0) AS mass, count(*) AS matched
     FROM unnest(%(terms)s::text[], %(idfs)s::float8[]) AS given (term, idf)
     CROSS JOIN LATERAL (SELECT ({row}.terms ->> given.term)::float8 AS frequency) AS held
     CROSS JOIN (SELECT %(mean_length)s::float8 AS mean_length) AS corpus

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from memories.retrieval.relevance import Numbers
+from memories.retrieval.relevance import Matches, Numbers
 
 MAX_SCORED_TERMS = 32
 """A long message is judged by its rarest words that the corpus knows."""
@@ -14,7 +14,8 @@ MAX_SCORED_TERMS = 32
 class Words:
     """The terms that are scored, how rare each is, and what BM25 needs besides.
 
-    `hapax_idf` is the idf of a term that occurs in one item only: the rarest match there is.
+    `hapax_idf` is the idf of a term that one item holds: the rarest match there is. Terms that
+    nobody holds weigh no more, or they would decide about everything in a small corpus.
     """
 
     terms: list[str]
@@ -29,8 +30,8 @@ class Words:
             return cls([], [], 1.0, 0.0)
         rarest = sorted(rows, key=lambda row: (row[1] == 0, row[1], row[0]))[:MAX_SCORED_TERMS]
         terms = [term for term, *_ in rarest]
-        idfs = [idf for _term, _documents, idf, *_ in rarest]
         *_, hapax_idf, mean_length = rows[0]
+        idfs = [min(idf, hapax_idf) for _term, _documents, idf, *_ in rarest]
         return cls(terms, idfs, mean_length, hapax_idf)
 
     def parameters(self) -> dict[str, Any]:
@@ -41,9 +42,9 @@ class Words:
             "mean_length": self.mean_length,
         }
 
-    def share(self, mass: Numbers) -> Numbers:
-        """Return which part of the query's idf mass each matched mass is."""
-        return mass / (sum(self.idfs) or 1.0)
+    def matches(self, terms: Numbers, mass: Numbers) -> Matches:
+        """Put what rows match in relation to the whole query."""
+        return Matches(terms, mass, mass / (sum(self.idfs) or 1.0))
 
 
 def array_literal(values: Iterable[str]) -> str:
