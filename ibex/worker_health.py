@@ -17,7 +17,7 @@ from ibex.env import env
 from ibex.health import Health
 from ibex.ports import bind_host, port
 
-DISPATCHER_SILENT_S = 15
+DISPATCHER_SILENT_S = 30
 DISPATCHED_AT = "ibex_worker_dispatched_timestamp_seconds"
 
 

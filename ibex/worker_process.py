@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from typing import Any
 
 import django
 from celery import bootsteps, signals
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.worker.components import Beat, Pool
 from prometheus_client import Counter, Histogram
 
@@ -42,6 +44,8 @@ def run() -> None:
     """Refuse an unsafe start, then work until SIGTERM. Exits with the worker's code."""
     configure_logging("worker")
     logging.captureWarnings(capture=True)
+    for expected in (SecurityWarning, CPendingDeprecationWarning):  # no pickle; late acks are meant
+        warnings.simplefilter("ignore", expected)
     refuse_unsafe_start(env.str("IBEX_DATABASE_URL"))
     django.setup()
     from memories.extraction import get_extractor  # noqa: PLC0415 - models need the set-up above

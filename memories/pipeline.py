@@ -132,6 +132,7 @@ def _see_again(memory: Memory, draft: Draft) -> WriteResult:
     """Note that something known was said again: evidence, not a change."""
     new_turns = set(draft.source_turns) - set(memory.source_turns)
     if new_turns or draft.observed_at > memory.observed_at:
+        lock_agent(memory.agent_id)
         memory = Memory.objects.select_for_update().get(pk=memory.pk)
         changes.add_evidence(memory, draft.source_turns)
         memory.observed_at = max(memory.observed_at, draft.observed_at)

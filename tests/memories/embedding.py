@@ -30,15 +30,15 @@ def embedding(embedder: ServerProcess, settings: Any) -> Iterator[ServerProcess]
     """Let the services of this test embed."""
     settings.EMBEDDER_URL = embedder.url
     settings.SERVICE_TOKEN = os.environ["IBEX_SERVICE_TOKEN"]
-    vectors._client.cache_clear()
+    vectors.embedder.cache_clear()
     yield embedder
-    vectors._client.cache_clear()
+    vectors.embedder.cache_clear()
 
 
 @pytest.fixture
 def no_embedding(settings: Any) -> Iterator[None]:
     """Take the embedder away: its port is closed."""
     settings.EMBEDDER_URL = f"http://127.0.0.1:{free_port()}"
-    vectors._client.cache_clear()
+    vectors.embedder.cache_clear()
     yield
-    vectors._client.cache_clear()
+    vectors.embedder.cache_clear()

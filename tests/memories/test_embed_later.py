@@ -1,5 +1,6 @@
 """What could not be embedded at once is embedded when the embedder is back."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.utils import timezone
 
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from memories import vectors
 from memories.models import Memory, Passage
 from memories.services import delete_memory, embed_if_missing, write_memory
 from memories.vectors import next_try
@@ -68,6 +70,23 @@ def test_while_the_embedder_is_away_the_waits_grow(world: World, no_embedding: N
     assert row.embed_after is not None
     assert row.embed_after > timezone.now()
     assert row.embed_claimed_until is None
+
+
+def test_an_embedder_that_is_away_is_left_alone_for_a_moment(
+    world: World, no_embedding: None
+) -> None:
+    assert vectors.embed_or_wait(world.acme.pk, ["tea"]) == [None]
+    began = time.perf_counter()
+    assert vectors.embed_or_wait(world.acme.pk, ["tea"] * 100) == [None] * 100
+    assert time.perf_counter() - began < 0.01
+
+
+def test_a_text_that_the_embedder_refuses_does_not_cost_the_others_their_vectors(
+    world: World, embedding: ServerProcess
+) -> None:
+    tea, blank, coffee = vectors.embed_or_wait(world.acme.pk, ["tea", " ", "coffee"])
+    assert blank is None
+    assert len(tea or []) == len(coffee or []) == 384
 
 
 @pytest.mark.parametrize(
