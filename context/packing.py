@@ -4,6 +4,7 @@ A 0/1 knapsack over tokens with at most so many items, solved exactly in steps o
 Pinned memories come first. The same input packs the same way.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,8 +13,11 @@ import numpy as np
 
 from context.formatting import item_tokens, wrapper_tokens
 from memories.retrieval import Candidate
+from memories.terms import count_terms
 
 STEP_TOKENS = 4
+SAME_WORDS = 0.8
+ONLY_A_QUESTION = re.compile(r"[^.!?\n]*\?")
 PINNED_BONUS = 1_000.0
 SAME_TURN_FACTOR = 1.25
 """A passage stays beside a memory from its own turn only when it is this much more relevant."""
@@ -31,7 +35,7 @@ class Packed:
 def pack(candidates: Sequence[Candidate], *, budget_tokens: int, max_items: int) -> Packed:
     """Choose items whose block stays within `budget_tokens`, wrapper included."""
     left_out: dict[UUID, str] = {}
-    kept = _without_echoes(candidates, left_out)
+    kept = _without_repetition(_without_echoes(candidates, left_out), left_out)
     capacity = budget_tokens - wrapper_tokens()
     sizes = [item_tokens(candidate) for candidate in kept]
     chosen = _choose(kept, sizes, capacity, max_items) if capacity > 0 and max_items > 0 else set()
@@ -58,6 +62,33 @@ def _without_echoes(candidates: Sequence[Candidate], left_out: dict[UUID, str]) 
         else:
             kept.append(candidate)
     return kept
+
+
+def _without_repetition(
+    candidates: Sequence[Candidate], left_out: dict[UUID, str]
+) -> list[Candidate]:
+    """Drop passages that only ask, and those that say what a better candidate says.
+
+    A question that many have asked would fill the block with itself; what was answered lifts its
+    own passage, which stays.
+    """
+    kept: list[Candidate] = []
+    said: list[set[str]] = []
+    for candidate in candidates:
+        words = set(count_terms(candidate.content))
+        if candidate.kind == "passage" and ONLY_A_QUESTION.fullmatch(candidate.content.strip()):
+            left_out[candidate.id] = "question"
+        elif candidate.kind == "passage" and any(_same(words, other) for other in said):
+            left_out[candidate.id] = "duplicate"
+        else:
+            kept.append(candidate)
+            said.append(words)
+    return kept
+
+
+def _same(one: set[str], other: set[str]) -> bool:
+    """Say whether two texts have nearly the same words (Jaccard similarity of their terms)."""
+    return len(one & other) >= SAME_WORDS * max(len(one | other), 1)
 
 
 def _choose(

@@ -85,6 +85,10 @@ class Stack:
             self.supervisor.wait(timeout=90)
 
     def pid(self, process: str) -> int:
+        """The process id of a process of the Procfile, or of a store."""
+        stores = {"redis": "redis/redis.pid", "postgres": "postgres/data/postmaster.pid"}
+        if process in stores:
+            return int((self.home / stores[process]).read_text().split()[0])
         return int(self.facts["processes"][process]["pid"])
 
     def signal(self, process: str, number: int) -> None:
