@@ -16,6 +16,11 @@ MAX_SOURCE_TURNS = 50
 def replace_labels(memory: Memory, labels: Mapping[str, float]) -> None:
     """Give a memory exactly these labels."""
     MemoryLabel.objects.filter(memory=memory).delete()
+    add_labels(memory, labels)
+
+
+def add_labels(memory: Memory, labels: Mapping[str, float]) -> None:
+    """Give a new memory its labels."""
     MemoryLabel.objects.bulk_create(
         MemoryLabel(org_id=memory.org_id, memory=memory, label=label, confidence=confidence)
         for label, confidence in labels.items()

@@ -7,6 +7,8 @@ to compare. A wrong merge loses a fact and a missed one costs a few tokens: in d
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from threading import Lock
 
 import snowballstemmer
 
@@ -30,6 +32,7 @@ DAYS = frozenset(
 )
 
 _stemmer = snowballstemmer.stemmer("english")
+_stemmer_is_stateful = Lock()
 
 
 class Relation(StrEnum):
@@ -99,8 +102,10 @@ def mentions(text: str, value: str) -> bool:
     return set(wanted.words) <= set(present.words) and set(wanted.numbers) <= set(present.numbers)
 
 
+@lru_cache(maxsize=16_384)
 def _stem(word: str) -> str:
-    stem: str = _stemmer.stemWord(word)
+    with _stemmer_is_stateful:
+        stem: str = _stemmer.stemWord(word)
     return stem
 
 

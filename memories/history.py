@@ -1,5 +1,6 @@
 """What is written down beside every change: a version of the memory, and an audit row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Max
@@ -23,6 +24,14 @@ VERSIONED = (
 VERSIONED_TIMES = ("valid_from", "valid_until", "expires_at")
 
 
+def record_creation(
+    memory: Memory, labels: Mapping[str, float], *, actor: Actor, reason: str = ""
+) -> MemoryVersion:
+    """Append the first version of a memory that was just inserted with these labels."""
+    values = snapshot(memory, labels)
+    return _append(memory, MemoryVersion.Operation.CREATE, 1, values, actor, reason)
+
+
 def record_change(
     memory: Memory,
     operation: MemoryVersion.Operation,
@@ -37,13 +46,29 @@ def record_change(
     Call it inside the change's transaction with the memory locked: versions are numbered.
     """
     latest = MemoryVersion.objects.filter(memory=memory).aggregate(Max("number"))["number__max"]
+    labels = dict(memory.labels.values_list("label", "confidence"))
+    values = snapshot(memory, labels)
+    number = (latest or 0) + 1
+    return _append(memory, operation, number, values, actor, reason, before, action)
+
+
+def _append(
+    memory: Memory,
+    operation: MemoryVersion.Operation,
+    number: int,
+    values: dict[str, Any],
+    actor: Actor,
+    reason: str,
+    before: dict[str, Any] | None = None,
+    action: str = "",
+) -> MemoryVersion:
     version = MemoryVersion.objects.create(
         org_id=memory.org_id,
         memory=memory,
-        number=(latest or 0) + 1,
+        number=number,
         operation=operation,
         content=memory.content,
-        fields=snapshot(memory),
+        fields=values,
         actor_type=actor.type,
         actor_id=actor.id,
         actor_label=actor.label,
@@ -61,13 +86,13 @@ def record_change(
     return version
 
 
-def snapshot(memory: Memory) -> dict[str, Any]:
+def snapshot(memory: Memory, labels: Mapping[str, float]) -> dict[str, Any]:
     """Return the values, other than the content, that an operator can see and change."""
     values: dict[str, Any] = {name: getattr(memory, name) for name in VERSIONED}
     for name in VERSIONED_TIMES:
         moment = getattr(memory, name)
         values[name] = moment.isoformat() if moment else None
-    values["labels"] = dict(memory.labels.values_list("label", "confidence"))
+    values["labels"] = dict(labels)
     return values
 
 

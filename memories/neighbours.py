@@ -23,8 +23,12 @@ def lock_agent(agent_id: UUID) -> None:
 
 
 def in_scope(agent_id: UUID, subject: str | None, session_id: UUID | None) -> MemoryQuerySet:
-    """Start from the memories of one agent and subject, and of one session or of none."""
+    """Start from the memories of one agent and subject, and of one session or of none.
+
+    Vectors and terms are left in the database: they are most of a row, and not compared here.
+    """
     found = Memory.objects.filter(agent_id=agent_id, subject=subject).order_by()
+    found = found.defer("embedding", "terms")
     return found.filter(session_id=session_id) if session_id else found.filter(session=None)
 
 

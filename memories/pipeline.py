@@ -14,8 +14,8 @@ from ibex.tenancy import tenant
 from memories import changes
 from memories.conflicts import Judgement, Outcome, judge
 from memories.drafts import Draft
-from memories.history import record_change, relate
-from memories.models import Memory, MemoryRelationship, MemoryVersion
+from memories.history import record_creation, relate
+from memories.models import Memory, MemoryRelationship
 from memories.neighbours import about_the_same, find_known, lock_agent, near
 from memories.searchability import SILENCING, count_words, hide_turns, publish, withdraw
 from memories.vectors import embed_or_wait, set_embedding
@@ -41,11 +41,10 @@ class WriteResult:
 
 
 def write_draft(agent: Agent, draft: Draft, *, actor: Actor, reason: str) -> WriteResult:
-    """Write a prepared draft, or find that it is known."""
+    """Write a prepared draft, or find that it is known; what is known is not embedded."""
     with tenant(agent.org_id):
-        if known := find_known(agent, draft):
-            return _see_again(known, draft)
-    vector = None if draft.is_risky else embed_or_wait(agent.org_id, [draft.content])[0]
+        embeds = not draft.is_risky and find_known(agent, draft) is None
+    vector = embed_or_wait(agent.org_id, [draft.content])[0] if embeds else None
     try:
         return _decide_and_write(agent, draft, vector, actor, reason)
     except IntegrityError:  # somebody else wrote the same a moment ago
@@ -64,8 +63,7 @@ def _decide_and_write(
             return _see_again(known, draft)
         judgement = judge(draft, near(agent, draft, vector), about_the_same(agent, draft))
         memory = _insert(agent, draft, vector, judgement)
-        create = MemoryVersion.Operation.CREATE
-        record_change(memory, create, actor=actor, reason=reason or judgement.reason)
+        record_creation(memory, draft.labels, actor=actor, reason=reason or judgement.reason)
         return _settle(memory, judgement, actor)
 
 
@@ -97,7 +95,7 @@ def _insert(agent: Agent, draft: Draft, vector: list[float] | None, judgement: J
     if not draft.is_risky:
         set_embedding(memory, vector)
     memory.save(force_insert=True)
-    changes.replace_labels(memory, draft.labels)
+    changes.add_labels(memory, draft.labels)
     return memory
 
 
