@@ -18,7 +18,7 @@ def body(n: int) -> bytes:
 
 
 def measure(*, seconds: float) -> dict[str, Any]:
-    """Measure with memory off; overhead is the time beyond the provider's, as the client sees it."""
+    """Measure with memory off; overhead is what the client sees beyond the provider itself."""
     with stage() as ready:
         agent, token = make_agent(memory_enabled=False)
         ready.start("proxy")

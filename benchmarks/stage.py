@@ -47,7 +47,8 @@ class Stage:
     def pid(self, module: str) -> int:
         """Return a process's id."""
         process = self.processes[module].process
-        assert process is not None
+        if process is None:
+            raise LookupError(module)
         return process.pid
 
 
@@ -82,7 +83,7 @@ class _Upstream:
 def _start_upstream() -> _Upstream:
     port = free_port()
     command = [sys.executable, str(ROOT / "benchmarks" / "upstream.py"), str(port)]
-    return _Upstream(subprocess.Popen(command), port)
+    return _Upstream(subprocess.Popen(command), port)  # noqa: S603 - our own script
 
 
 def _environment(
