@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from ibex.env import env
 from ibex.health import Health
 from ibex.ports import bind_host, port
+from ibex.watchdog import watch
 
 DISPATCHER_SILENT_S = 30
 DISPATCHED_AT = "ibex_worker_dispatched_timestamp_seconds"
@@ -26,9 +27,10 @@ class DispatcherSilent(Exception):
 
 
 def serve_health() -> None:
-    """Answer health checks from a thread of this process, until it ends."""
+    """Answer health checks from a thread of this process, until it ends; and watch them."""
+    health = worker_health()
     config = uvicorn.Config(
-        worker_health(),
+        health,
         host=bind_host(),
         port=port("worker_health"),
         log_config=None,
@@ -36,6 +38,7 @@ def serve_health() -> None:
         lifespan="off",
     )
     threading.Thread(target=uvicorn.Server(config).run, name="health", daemon=True).start()
+    watch(health)
 
 
 def worker_health() -> Health:

@@ -174,7 +174,7 @@ def test_learning_goes_on_after_redis_was_emptied(stack: Stack) -> None:
     fact = f"lantern-{uuid7().hex[-8:]}"
     say(stack, f"My lighthouse is called {fact}.")
     redis.from_url(stack.facts["environment"]["IBEX_REDIS_URL"]).flushall()
-    eventually(lambda: memories(stack, fact), 100)
+    eventually(lambda: memories(stack, fact), 130)
 
 
 def test_a_second_start_reuses_the_data_and_is_quick(stack: Stack) -> None:
