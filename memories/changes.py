@@ -10,7 +10,7 @@ from orgs.audit import Actor
 
 Edge = MemoryRelationship.Type
 Operation = MemoryVersion.Operation
-MAX_SOURCE_TURNS = 50
+MAX_SOURCE_TURNS = 1_000
 
 
 def replace_labels(memory: Memory, labels: Mapping[str, float]) -> None:
@@ -55,6 +55,6 @@ def absorb(survivor: Memory, other: Memory, *, actor: Actor) -> None:
 
 
 def add_evidence(memory: Memory, turns: Iterable[UUID]) -> None:
-    """Add the turns a memory was heard in; the latest 50 are kept."""
+    """Add the turns a memory was heard in; the latest 1,000 are kept."""
     merged = dict.fromkeys([*memory.source_turns, *turns])
     memory.source_turns = list(merged)[-MAX_SOURCE_TURNS:]

@@ -83,8 +83,11 @@ def _next_batch(org_id: UUID, session_id: UUID) -> Batch | None:
     """Read the turns past the cursor, and count the attempt before anything can go wrong."""
     with tenant(org_id):
         session = Session.objects.select_for_update().filter(pk=session_id).first()
-        if session is None or session.extract_after is None:
+        org = Organization.objects.filter(pk=org_id).first()
+        if session is None or session.extract_after is None or org is None:
             return None
+        if org.status == Organization.Status.DELETING:
+            return None  # an erasure is under way, and nothing may be added to what it counted
         due.begin("learn", session.extract_after)
         limit = BATCH if session.extract_attempts < CAREFUL_AFTER else 1
         session.extract_claimed_until = timezone.now() + _wait(session.extract_attempts)
@@ -92,7 +95,6 @@ def _next_batch(org_id: UUID, session_id: UUID) -> Batch | None:
         session.save(update_fields=["extract_claimed_until", "extract_attempts"])
         turns = session.turns.filter(index__gt=session.extracted_through).order_by("index")
         agent = Agent.objects.get(pk=session.agent_id)
-        org = Organization.objects.get(pk=org_id)
         is_on = org.memory_extraction_enabled and agent.extraction_enabled
         return Batch(session, agent, list(turns[:limit]), not is_on)
 

@@ -163,6 +163,16 @@ def test_switched_off_nothing_is_learned_and_nothing_is_findable(world: World, s
     assert passage.text == ""
 
 
+def test_an_organization_that_is_being_deleted_learns_nothing(world: World) -> None:
+    session = make_session(world.scout)
+    record_turn(session, "I like tea.")
+    with tenant(world.acme):
+        Organization.objects.filter(pk=world.acme.pk).update(status="deleting")
+    learn(session)
+    with tenant(world.acme):
+        assert (Memory.objects.count(), Passage.objects.count()) == (0, 0)
+
+
 def test_a_skipped_turn_is_neither_learned_nor_copied(world: World) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.", skip_extraction=True)
