@@ -202,8 +202,8 @@ def test_the_embedder_is_asked_outside_of_any_transaction(
         ("subject", "a\u202eb"),
         ("subject", 7),
         ("source", "extracted"),
-        ("agent_id", str(uuid7())),
-        ("org_id", str(uuid7())),
+        ("agent_id", "01a202fc-0000-7000-8000-000000000001"),
+        ("org_id", "01a202fc-0000-7000-8000-000000000002"),
         ("embedding", [0.0] * 384),
     ],
 )
