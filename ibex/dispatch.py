@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from ibex import due
 from memories.tasks import embed_if_missing, learn_from_session
-from sessions.tasks import complete_idle_session
+from sessions.tasks import archive_session, complete_idle_session
 
 LIMIT = 64
 """Rows of one kind that one run claims: about what a few workers do in a second."""
@@ -23,6 +23,11 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
         "complete",
         "SELECT org_id, id FROM ibex_claim_completions(%(limit)s, %(lease)s::interval)",
         complete_idle_session,
+    ),
+    (
+        "archive",
+        "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(lease)s::interval)",
+        archive_session,
     ),
     (
         "learn",

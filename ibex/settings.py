@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ibex.archives import archive_storage
 from ibex.env import env, environment
 from ibex.logs import logging_config
 
@@ -130,6 +131,12 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "archive": archive_storage(
+        env.str("IBEX_ARCHIVE_URL", ""),
+        default=HOME / "archive",
+        access_key=env.str("AWS_ACCESS_KEY_ID", None),
+        secret_key=env.str("AWS_SECRET_ACCESS_KEY", None),
+    ),
 }
 WHITENOISE_USE_FINDERS = True
 

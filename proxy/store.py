@@ -22,7 +22,8 @@ RETURNING session_id
 TERMINATE = """
 UPDATE agent_sessions_session
 SET status = 'completed', completed_at = now(), completes_at = NULL,
-    extract_after = CASE WHEN turn_count - 1 > extracted_through THEN now() ELSE extract_after END
+    extract_after = CASE WHEN turn_count - 1 > extracted_through THEN now() ELSE extract_after END,
+    archive_after = now(), archive_claimed_until = NULL
 WHERE agent_id = %(agent)s AND external_id = %(external_id)s
   AND subject IS NOT DISTINCT FROM %(subject)s AND status <> 'completed'
 RETURNING id

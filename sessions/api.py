@@ -1,20 +1,34 @@
 """The management API of sessions and their turns."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.db.models.functions import Length
+from django.http import StreamingHttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from agents.models import Agent
-from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, StrictSerializer, Text
+from ibex.api import (
+    AlwaysJson,
+    LenientJsonRenderer,
+    OrgRelatedField,
+    OrgViewSet,
+    PageQuery,
+    StrictSerializer,
+    Text,
+)
 from ibex.keyset import Order, take_page
 from orgs.permissions import Permission
 from sessions import bodies, services
+from sessions.archive import archive_url, open_signed
+from sessions.archiving import CONTENT_TYPE
 from sessions.errors import UnreadableBody
+from sessions.file_chunks import FileChunks
 from sessions.models import Session, Turn
 
 IN_ORDER = Order(("index",), descending=False)
@@ -109,6 +123,7 @@ class SessionViewSet(OrgViewSet[Session]):
         "retrieve": Permission.SESSION_READ,
         "turns": Permission.SESSION_READ,
         "terminate": Permission.SESSION_TERMINATE,
+        "archive_url": Permission.SESSION_EXPORT,
     }
 
     def list(self, _request: Request) -> Response:
@@ -138,6 +153,37 @@ class SessionViewSet(OrgViewSet[Session]):
             session=session, actor=self.caller.actor, how="completed"
         )
         return Response(SessionSerializer(session).data)
+
+    def archive_url(self, request: Request, **_ids: UUID) -> Response:
+        """Make a link that downloads the session's archive for 15 minutes; it is audited."""
+        session = self.get_object()
+        self.read(StrictSerializer, request.data)  # takes nothing
+        link = archive_url(session=session, actor=self.caller.actor)
+        is_ours = link.url.startswith("/")
+        url = request.build_absolute_uri(link.url) if is_ours else link.url
+        return Response({**asdict(link), "url": url})
+
+
+class ArchiveDownload(APIView):
+    """Archives in a local folder, by signed link: the link itself is the permission."""
+
+    authentication_classes = []
+    permission_classes = []
+    renderer_classes = [LenientJsonRenderer]
+    content_negotiation_class = AlwaysJson
+    http_method_names = ["get", "head"]
+
+    def get(self, _request: Request, signed: str) -> StreamingHttpResponse:
+        """Stream the archive. 403 for a link that is too old or was changed."""
+        archive = open_signed(signed)
+        headers = {
+            "Content-Length": str(archive.size),
+            "Content-Disposition": f'attachment; filename="{archive.filename}"',
+            "Cache-Control": "private, no-store",
+        }
+        return StreamingHttpResponse(
+            FileChunks(archive.file), content_type=CONTENT_TYPE, headers=headers
+        )
 
 
 def _fitting(turns: QuerySet[Turn], query: dict[str, Any]) -> int:

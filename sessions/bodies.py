@@ -8,8 +8,10 @@ that the recorder cannot have written raise `UnreadableBody`.
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from sessions.deltas import join_deltas
 from sessions.errors import UnreadableBody
 from sessions.models import Turn
 
@@ -17,6 +19,14 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 DATA = "data:"
 DONE = "[DONE]"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One side of a turn in full; `raw` is the whole body where `message` is not all of it."""
+
+    message: Any
+    raw: str | None = None
 
 
 def messages(turn: Turn) -> list[dict[str, Any]]:
@@ -37,10 +47,47 @@ def user_text(turn: Turn) -> str:
 
 def answer_text(turn: Turn) -> str:
     """Return the text of the answer's first choice, streamed or not; empty for tool calls."""
-    raw = _inflate(turn, turn.completion).decode("utf-8", "replace")
+    raw = _as_text(_inflate(turn, turn.completion))
     if turn.is_streaming:
         return "".join(text_of(_first_choice(event).get("delta")) for event in _events(raw))
     return text_of(_first_choice(_parse(raw)).get("message"))
+
+
+def whole_request(turn: Turn) -> Said:
+    """Return the request's new messages, and the body itself if it holds no list of them."""
+    raw = _inflate(turn, turn.request)
+    found = _parse(raw).get("messages")
+    return Said(found) if isinstance(found, list) else Said([], _as_text(raw))
+
+
+def whole_answer(turn: Turn) -> Said:
+    """Return the answer's message, streamed or not; the body too unless that is all it says.
+
+    It is not when there are several choices, or none: an error, or another API's shape.
+    """
+    raw = _inflate(turn, turn.completion)
+    text = _as_text(raw)
+    message: Any
+    if turn.is_streaming:
+        message = join_deltas(_first_choice(event).get("delta") for event in _events(text))
+        is_all = not any(_has_more_choices(event) for event in _events(text))
+    else:
+        body = _parse(raw)
+        message = _first_choice(body).get("message")
+        is_all = not _has_more_choices(body)
+    if isinstance(message, dict) and message and is_all:
+        return Said(message)
+    return Said(message or None, text or None)
+
+
+def raw_request(turn: Turn) -> Said:
+    """Return the request as text alone."""
+    return Said(None, _as_text(_inflate(turn, turn.request)))
+
+
+def raw_answer(turn: Turn) -> Said:
+    """Return the answer as text alone."""
+    return Said(None, _as_text(_inflate(turn, turn.completion)))
 
 
 def text_of(content: Any) -> str:
@@ -63,6 +110,12 @@ def _first_choice(body: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _has_more_choices(body: dict[str, Any]) -> bool:
+    choices = body.get("choices")
+    listed = choices if isinstance(choices, list) else []
+    return any(isinstance(choice, dict) and choice.get("index", 0) != 0 for choice in listed)
+
+
 def _events(stream: str) -> Iterator[dict[str, Any]]:
     """Read the events of a stream in order; a last one that was cut short is left out."""
     for line in stream.splitlines():
@@ -77,6 +130,10 @@ def _parse(raw: bytes | str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _as_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _inflate(turn: Turn, compressed: bytes | memoryview) -> bytes:

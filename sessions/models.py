@@ -13,7 +13,11 @@ class Session(TenantModel):
     """One conversation of an agent, possibly with one end user (its subject).
 
     Three columns are the queue: `extract_after` (turns wait to be learned from), `completes_at`
-    (it ends when idle until then) and the `…_claimed_until` leases of whoever works on it.
+    (it ends when idle until then) and `archive_after` (it ended and is to be archived); beside
+    each stands the `…_claimed_until` lease of whoever works on it.
+
+    `archive_sha256` to `archived_at` describe the file that was last written under `archive_key`;
+    they stay when a request reopens the session, until its next end writes it anew.
     """
 
     class Status(models.TextChoices):
@@ -42,6 +46,19 @@ class Session(TenantModel):
     completes_at = models.DateTimeField(null=True, blank=True)
     completion_claimed_until = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    archive_after = models.DateTimeField(null=True, blank=True)
+    archive_claimed_until = models.DateTimeField(null=True, blank=True)
+    archive_attempts = models.PositiveIntegerField(default=0, db_default=0)
+    archive_key = models.CharField(max_length=200, blank=True, default="", db_default="")
+    archive_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
+    archive_size = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Bytes of the archive."
+    )
+    archive_version = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="How often the archive was written; 0 is never."
+    )
+    archive_turns = models.PositiveIntegerField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
     branched_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="+", db_constraint=False
     )
@@ -73,6 +90,11 @@ class Session(TenantModel):
                 fields=["completes_at"],
                 condition=Q(completes_at__isnull=False),
                 name="sessions_due_for_completion",
+            ),
+            models.Index(
+                fields=["archive_after"],
+                condition=Q(archive_after__isnull=False),
+                name="sessions_due_for_archiving",
             ),
         ]
 

@@ -17,7 +17,7 @@ IDLE = Actor.system("worker")
 
 
 def complete_session(*, session: Session, actor: Actor, how: HowItEnded) -> Session:
-    """End a session; what it has not been learned from yet is due at once.
+    """End a session; what it has not been learned from yet, and its archive, are due at once.
 
     `completed` by a caller, `abandoned` when it was idle for 30 minutes. Ending it again changes
     nothing; a later request makes it active again.
@@ -49,6 +49,8 @@ def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
     session.completes_at = None
     session.completion_claimed_until = None
     session.extract_after = session.completed_at
+    session.archive_after = session.completed_at
+    session.archive_claimed_until = None
     session.save(
         update_fields=[
             "status",
@@ -56,6 +58,8 @@ def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
             "completes_at",
             "completion_claimed_until",
             "extract_after",
+            "archive_after",
+            "archive_claimed_until",
         ]
     )
     audit.record(

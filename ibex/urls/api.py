@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from agents.api import AgentViewSet
 from memories.api import MemoriesOfAgentViewSet, OrgMemoryViewSet
-from sessions.api import SessionViewSet
+from sessions.api import ArchiveDownload, SessionViewSet
 
 agents = [
     path("agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
@@ -35,6 +35,8 @@ sessions = [
     path("sessions/<uuid:pk>", SessionViewSet.as_view({"get": "retrieve"})),
     path("sessions/<uuid:pk>/turns", SessionViewSet.as_view({"get": "turns"})),
     path("sessions/<uuid:pk>/terminate", SessionViewSet.as_view({"post": "terminate"})),
+    path("sessions/<uuid:pk>/archive-url", SessionViewSet.as_view({"post": "archive_url"})),
+    path("archives/<str:signed>", ArchiveDownload.as_view()),
 ]
 
 urlpatterns = [path("api/v1/", include([*agents, *memories, *sessions]))]

@@ -14,6 +14,7 @@ from orgs.models import AuditEvent, Membership, Token
 from tests.conftest import World
 
 DEFINERS = {
+    "ibex_claim_archives",
     "ibex_claim_completions",
     "ibex_claim_embeddings",
     "ibex_claim_learning",
