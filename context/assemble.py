@@ -6,35 +6,35 @@ nothing. Embedding runs beside the search for words, and has a shorter deadline 
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import UUID
+from typing import Any
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from context import metrics
+from context.budget import wrapper_tokens
 from context.config import Config
 from context.formatting import format_block, in_order
-from context.packing import pack
-from context.store import MIN_CONNECTIONS
-from context.trace import failure_trace, trace
+from context.packing import Packed, pack
+from context.trace import empty_trace, trace
 from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable, TextRefused
 from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_async
 
 log = structlog.get_logger(__name__)
 
-WARM_UP_ROUNDS = 10
-WARM_UP_S = 5.0
-AWAY = (psycopg.Error, PoolTimeout, TimeoutError, OSError)
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+AWAY = (psycopg.Error, TimeoutError, OSError)
+GIVE_UP_S = 2.0
+"""A server that has not ended a late statement after so long is not there; the connection goes."""
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A block with its items in order, its tokens, the level, and the trace as JSON."""
+    """A block with its items in its order, its tokens, the level, and the trace as JSON."""
 
     block: str
     items: list[Candidate]
@@ -46,50 +46,60 @@ class Assembled:
 class Assembler:
     """Holds what assemblies share."""
 
-    def __init__(
-        self,
-        config: Config,
-        pool: AsyncConnectionPool[AsyncConnection],
-        embedder: EmbedderClient,
-    ) -> None:
+    def __init__(self, config: Config, pool: Pool, embedder: EmbedderClient) -> None:
         self._config = config
         self._pool = pool
         self._embedder = embedder
-
-    async def warm_up(self) -> None:
-        """Search for nobody on every connection, so that no caller pays for first times."""
-        nobody = UUID(int=0)
-        query = Query(org_id=nobody, agent_id=nobody, text="warm-up", now=datetime.now(UTC))
-        for _round in range(WARM_UP_ROUNDS):
-            searches = (self._retrieve(query, WARM_UP_S, WARM_UP_S) for _ in range(MIN_CONNECTIONS))
-            await asyncio.gather(*searches, return_exceptions=True)
+        self._running: set[asyncio.Task[Retrieval]] = set()
 
     async def assemble(self, query: Query, *, budget_tokens: int, max_items: int) -> Assembled:
         """Return what is known that matters. Never raises for what is away or late."""
         started = time.perf_counter()
-        config = self._config
+        if max_items < 1 or budget_tokens <= wrapper_tokens():
+            return _count(_nothing("L0", "no_room", started), started)
         try:
-            retrieval = await self._retrieve(query, config.deadline_s, config.branch_deadline_s)
+            retrieval = await self._within_deadline(self.retrieve(query))
         except AWAY as error:
-            log.warning("context.nothing_retrieved", reason=type(error).__name__)
-            elapsed = (time.perf_counter() - started) * 1000
-            reason = failure_trace("L2", type(error).__name__, elapsed)
-            return self._count(Assembled("", [], 0, "L2", reason), started)
-        assembled = _assembled(retrieval, started, budget_tokens, max_items)
-        return self._count(assembled, started)
+            reason = type(error).__name__
+            log.warning("context.nothing_retrieved", reason=reason)
+            return _count(_nothing("L2", reason, started), started)
+        metrics.CANDIDATES.observe(retrieval.pool)
+        packing = time.perf_counter()
+        packed = pack(retrieval.candidates, budget_tokens=budget_tokens, max_items=max_items)
+        timings = {"packing_ms": _milliseconds(packing), "total_ms": _milliseconds(started)}
+        return _count(_assembled(retrieval, packed, timings), started)
 
-    async def _retrieve(self, query: Query, deadline_s: float, branch_s: float) -> Retrieval:
-        vector = asyncio.create_task(self._embed(query, branch_s))
+    async def retrieve(self, query: Query) -> Retrieval:
+        """Search for the query, and beside that embed it. Raises one of `AWAY`."""
+        embedding = asyncio.create_task(self._embed(query))
         try:
-            async with asyncio.timeout(deadline_s), self._pool.connection() as connection:
-                return await retrieve_async(connection, query, vector)
+            async with asyncio.timeout(GIVE_UP_S), self._pool.connection() as connection:
+                return await retrieve_async(connection, query, embedding)
         finally:
-            vector.cancel()
+            embedding.cancel()
 
-    async def _embed(self, query: Query, deadline_s: float) -> Vector | None:
+    async def _within_deadline(self, work: Coroutine[Any, Any, Retrieval]) -> Retrieval:
+        """Wait until the deadline. What is late ends by itself, and its connection is used again.
+
+        Nobody waits for a cancellation either: it asks the server, which may be what is away.
+        """
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._finish)
+        done, _late = await asyncio.wait({task}, timeout=self._config.deadline_s)
+        if not done:
+            raise TimeoutError
+        return task.result()
+
+    def _finish(self, task: asyncio.Task[Retrieval]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that the loop does not report it
+
+    async def _embed(self, query: Query) -> Vector | None:
         """Return the query's vector, or None when it does not come in time."""
         try:
-            async with asyncio.timeout(deadline_s):
+            async with asyncio.timeout(self._config.branch_deadline_s):
                 vectors = await self._embedder.embed(query.org_id, [query.text], "query")
         except (EmbeddingUnavailable, TextRefused, TimeoutError):
             metrics.EMBEDDINGS_MISSED.inc()
@@ -97,22 +107,28 @@ class Assembler:
         vector: Vector = vectors[0]
         return vector
 
-    def _count(self, assembled: Assembled, started: float) -> Assembled:
-        metrics.ASSEMBLIES.labels(assembled.level).inc()
-        metrics.ITEMS.observe(len(assembled.items))
-        metrics.SECONDS.observe(time.perf_counter() - started)
-        return assembled
 
-
-def _assembled(
-    retrieval: Retrieval, started: float, budget_tokens: int, max_items: int
-) -> Assembled:
-    packed = pack(retrieval.candidates, budget_tokens=budget_tokens, max_items=max_items)
-    elapsed = (time.perf_counter() - started) * 1000
+def _assembled(retrieval: Retrieval, packed: Packed, timings: dict[str, float]) -> Assembled:
     return Assembled(
         block=format_block(packed.taken),
         items=in_order(packed.taken),
         tokens=packed.tokens,
         level=retrieval.level,
-        trace=trace(retrieval, packed, elapsed),
+        trace=trace(retrieval, packed, timings),
     )
+
+
+def _nothing(level: str, reason: str, started: float) -> Assembled:
+    timings = {"total_ms": _milliseconds(started)}
+    return Assembled("", [], 0, level, empty_trace(level, reason, timings))
+
+
+def _count(assembled: Assembled, started: float) -> Assembled:
+    metrics.ASSEMBLIES.labels(assembled.level).inc()
+    metrics.ITEMS.observe(len(assembled.items))
+    metrics.SECONDS.observe(time.perf_counter() - started)
+    return assembled
+
+
+def _milliseconds(since: float) -> float:
+    return round((time.perf_counter() - since) * 1000, 3)

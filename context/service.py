@@ -9,6 +9,7 @@ import grpc
 import grpc.aio
 
 from context.assemble import Assembled, Assembler
+from context.budget import item_tokens
 from context.proto import context_pb2, context_pb2_grpc
 from memories.retrieval import Query
 
@@ -71,7 +72,7 @@ def write_answer(assembled: Assembled) -> context_pb2.AssembleResponse:
             kind=item.kind,
             score=item.score,
             source_turn=str(item.turns[0]) if item.turns else "",
-            tokens=item.tokens,
+            tokens=item_tokens(item),
         )
         for item in assembled.items
     ]

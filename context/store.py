@@ -1,23 +1,42 @@
 """The service's connections. Retrieval's SQL is in `memories.retrieval`; nothing else is read."""
 
-from psycopg import AsyncConnection
+from typing import Any
+
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from memories.retrieval import CONNECTION_OPTIONS
 
 MIN_CONNECTIONS = 4
 MAX_CONNECTIONS = 10
+CONNECT_TIMEOUT_S = 3
+MAX_LIFETIME_S = 3600.0
+RECONNECT_S = 5.0
+"""After so long without Postgres the pool pauses until somebody asks again."""
+
+PING = "SELECT 1"
 
 
-def make_pool(database_url: str, *, wait_s: float) -> AsyncConnectionPool[AsyncConnection]:
-    """Make the pool; it opens in the background. `wait_s` bounds waiting for a connection."""
+def make_pool(
+    database_url: str, *, deadline_s: float
+) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+    """Make the pool, closed. Waiting for a connection, and each statement, ends at the deadline.
+
+    The server ends a late statement by itself: asking it to would take a connection more, just
+    when there are too few.
+    """
+    timeout = f"-c statement_timeout={int(deadline_s * 1000)}"
     return AsyncConnectionPool(
         database_url,
         min_size=MIN_CONNECTIONS,
         max_size=MAX_CONNECTIONS,
         open=False,
-        timeout=wait_s,
-        reconnect_timeout=5.0,
-        max_lifetime=3600.0,
-        kwargs={"autocommit": True, "options": CONNECTION_OPTIONS, "connect_timeout": 3},
+        timeout=deadline_s,
+        reconnect_timeout=RECONNECT_S,
+        max_lifetime=MAX_LIFETIME_S,
+        kwargs={
+            "autocommit": True,
+            "options": f"{CONNECTION_OPTIONS} {timeout}",
+            "connect_timeout": CONNECT_TIMEOUT_S,
+        },
     )

@@ -1,6 +1,5 @@
 """How a context was made, for the turn's record: ids and numbers, never text."""
 
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -9,35 +8,38 @@ from context.packing import Packed
 from memories.retrieval import Candidate, Retrieval
 
 DIGITS = 4
-MAX_ENTRIES = 60
+MAX_LEFT_OUT = 30
+"""Candidates that were not taken are listed only while they are near."""
 
 
-def trace(retrieval: Retrieval, packed: Packed, elapsed_ms: float) -> bytes:
-    """Return JSON: level, what was scored, each candidate's score parts and its fate, timings."""
-    taken = {candidate.id for candidate in packed.taken}
-    fates = {**packed.left_out, **dict.fromkeys(taken, "taken")}
-    entries = [_entry(c, fates.get(c.id, "limit")) for c in retrieval.candidates]
-    entries += [_entry(c, "floor") for c in retrieval.missed]
-    timings = {**retrieval.timings, "total_ms": round(elapsed_ms, 3)}
+def trace(retrieval: Retrieval, packed: Packed, timings: dict[str, float]) -> bytes:
+    """Return JSON: level, how many were scored, timings, and each candidate with its fate.
+
+    A fate is `taken`, or why not: `same_turn`, `max_items`, `budget` or `floor`.
+    """
+    taken = [_entry(candidate, "taken") for candidate in packed.taken]
+    left_out = [
+        _entry(candidate, packed.left_out[candidate.id])
+        for candidate in retrieval.candidates
+        if candidate.id in packed.left_out
+    ]
+    below = [_entry(candidate, "floor") for candidate in retrieval.missed]
     return orjson.dumps(
         {
             "level": retrieval.level,
             "pool": retrieval.pool,
-            "candidates": entries[:MAX_ENTRIES],
-            "timings": timings,
+            "candidates": [*taken, *left_out[:MAX_LEFT_OUT], *below],
+            "timings": retrieval.timings | timings,
         }
     )
 
 
-def failure_trace(level: str, reason: str, elapsed_ms: float) -> bytes:
+def empty_trace(level: str, reason: str, timings: dict[str, float]) -> bytes:
     """Return JSON that says why nothing was retrieved."""
-    timings = {"total_ms": round(elapsed_ms, 3)}
     return orjson.dumps({"level": level, "reason": reason, "timings": timings})
 
 
 def _entry(candidate: Candidate, fate: str) -> dict[str, Any]:
-    scores = {
-        name: None if value is None else round(value, DIGITS)
-        for name, value in asdict(candidate.scores).items()
-    }
+    parts = {name: getattr(candidate.scores, name) for name in candidate.scores.__slots__}
+    scores = {n: None if part is None else round(part, DIGITS) for n, part in parts.items()}
     return {"id": str(candidate.id), "kind": candidate.kind, "fate": fate, "scores": scores}
