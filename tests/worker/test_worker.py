@@ -28,6 +28,7 @@ from tests.worker.conftest import MakeWorker, wait_until
 
 LEASE_S = 2
 OUTAGE_S = 20 if FULL else 0
+OUTAGES = 30 if FULL else 1
 
 
 def count(world: World, model: type[Any], **filters: Any) -> int:
@@ -191,6 +192,14 @@ def test_redis_may_be_away_at_the_start_and_later(
     running = store.launch()
     store.wait_ready(running)
     wait_until(lambda: count(committed_world, Memory) == 2)
+    for number in range(OUTAGES):  # some of them in the middle of an acknowledgement
+        record_turn(session, f"I like drink number {number}.")
+        time.sleep(number % 7 / 5)
+        running.kill()
+        running.wait()
+        running = store.launch()
+        store.wait_ready(running)
+        wait_until(lambda n=number: count(committed_world, Memory) == 3 + n)
     worker.wait_for("/readyz", timeout_s=20)
     worker.stop()
     running.terminate()
