@@ -28,6 +28,7 @@ from agents.models import Agent
 from agents.services import create_agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from memories.vectors import embedder
 from orgs.audit import Actor
 from orgs.models import Membership, Operator, Organization, Token
 from orgs.permissions import ALL, Permission
@@ -193,6 +194,12 @@ def make_world() -> World:
     scout = create_agent(org=acme, name="Scout", slug="scout", memory_scope="agent", actor=TESTS)
     spy = create_agent(org=elsewhere, name="Spy", slug="spy", memory_scope="agent", actor=TESTS)
     return World(acme, elsewhere, alice, mallory, scout, spy)
+
+
+@pytest.fixture(autouse=True)
+def no_grudge_against_the_embedder() -> None:
+    """A process leaves an embedder alone that was away; the next test has another one."""
+    embedder.cache_clear()
 
 
 @pytest.fixture
