@@ -43,7 +43,7 @@ def test_due_sessions_of_every_org_are_sent_with_their_org(world: World, sent: S
     ours, theirs = make_session(world.scout), make_session(world.spy)
     for session in (ours, theirs):
         record_turn(session, "I like tea.", due_in=EARLIER)
-    dispatch.dispatch()
+    dispatch.dispatch.run()
     name = "memories.tasks.learn_from_session"
     assert (name, (world.acme.pk, ours.pk)) in sent
     assert (name, (world.elsewhere.pk, theirs.pk)) in sent
@@ -54,19 +54,19 @@ def test_what_is_claimed_is_not_sent_again_until_its_lease_is_over(
 ) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.", due_in=EARLIER)
-    dispatch.dispatch()
-    dispatch.dispatch()
+    dispatch.dispatch.run()
+    dispatch.dispatch.run()
     assert ids(sent, session) == [session.pk]
     with tenant(world.acme):
         Session.objects.update(extract_claimed_until=timezone.now() + EARLIER)
-    dispatch.dispatch()
+    dispatch.dispatch.run()
     assert ids(sent, session) == [session.pk] * 2
 
 
 def test_what_is_due_later_waits(world: World, sent: Sent) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.", due_in=timedelta(seconds=3))
-    dispatch.dispatch()
+    dispatch.dispatch.run()
     assert ids(sent, session) == []
 
 
@@ -77,7 +77,7 @@ def test_idle_sessions_and_missing_embeddings_are_sent_too(
     memory = write_memory(agent=world.scout, content="The user likes tea.", actor=TESTS).memory
     with tenant(world.acme):
         Memory.objects.filter(pk=memory.pk).update(embed_after=timezone.now() + EARLIER)
-    dispatch.dispatch()
+    dispatch.dispatch.run()
     assert ("sessions.tasks.complete_idle_session", (world.acme.pk, idle.pk)) in sent
     assert ("memories.tasks.embed_if_missing", (world.acme.pk, "memory", memory.pk)) in sent
 
@@ -93,7 +93,7 @@ def test_a_broker_that_is_away_leaves_the_claim_to_expire(
     session = make_session(world.scout)
     record_turn(session, "I like tea.", due_in=EARLIER)
     with pytest.raises((ConnectionError, WorkFailed)):
-        dispatch.dispatch()
+        dispatch.dispatch.run()
     with tenant(world.acme):
         row = Session.objects.get(pk=session.pk)
     assert row.extract_after is not None
@@ -101,5 +101,5 @@ def test_a_broker_that_is_away_leaves_the_claim_to_expire(
 
 
 def test_partitions_are_made_ahead_again_and_again(world: World) -> None:
-    ensure_partitions()
-    ensure_partitions()
+    ensure_partitions.run()
+    ensure_partitions.run()
