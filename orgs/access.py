@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from ibex.tenancy import tenant
-from orgs.models import Operator
+from orgs.audit import Actor
+from orgs.models import AuditEvent, Operator
 from orgs.permissions import ROLE_PERMISSIONS, Permission
 
 CHOSEN_ORG = "org_id"
@@ -46,6 +47,7 @@ class OrgRequest(HttpRequest):
     user: Operator
     access: Access
     accesses: list[Access]
+    actor: Actor
 
 
 View = Callable[Concatenate[OrgRequest, P], HttpResponse]
@@ -71,9 +73,12 @@ def chosen_access(session: MutableMapping[str, Any], accesses: list[Access]) -> 
 
 
 def operator_page(
-    needs: Permission,
+    needs: Permission, *, enters_tenant: bool = True
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
-    """Open a page to signed-in operators who hold `needs`, inside their organization's tenant."""
+    """Open a page to signed-in operators who hold `needs`, inside their organization's tenant.
+
+    A view that waits for another service enters the tenant itself, when it has its answer.
+    """
 
     def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
         @login_required
@@ -86,6 +91,9 @@ def operator_page(
             if needs & ~access.permissions:
                 raise PermissionDenied
             mine.access = access
+            mine.actor = _actor(mine)
+            if not enters_tenant:
+                return view(mine, *args, **kwargs)
             with tenant(access.org_id):
                 return view(mine, *args, **kwargs)
 
@@ -93,3 +101,15 @@ def operator_page(
         return page
 
     return decorate
+
+
+def _actor(request: OrgRequest) -> Actor:
+    """Name the operator as audit does, and where the request came from."""
+    operator = request.user
+    return Actor(
+        AuditEvent.Actor.OPERATOR,
+        operator.pk,
+        operator.email,
+        ip=request.META.get("REMOTE_ADDR") or None,
+        request_id=getattr(request, "request_id", ""),
+    )

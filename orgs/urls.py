@@ -8,6 +8,5 @@ urlpatterns = [
     path("accounts/sign-in/", views.sign_in, name="sign-in"),
     path("accounts/sign-out/", views.sign_out, name="sign-out"),
     path("organizations/", views.organizations, name="organizations"),
-    path("agents/<uuid:agent_id>/memories/", views.agent_memories, name="agent-memories"),
     path("", views.overview, name="overview"),
 ]

@@ -1,76 +1,72 @@
-"""The first pages of the console: signing in, choosing an organization, agents, memories."""
+"""Getting into the console: signing in, choosing an organization, and its overview."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
-from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
+from agents.listing import agent_row, counted_agents
 from agents.models import Agent
+from directives.models import DirectiveVersion
 from ibex.counts import CappedCount, capped
-from ibex.keyset import NEWEST_FIRST, MalformedCursor, Page, take_page
+from ibex.http import wants_fragment
 from memories.models import Memory
 from orgs.access import CHOSEN_ORG, OrgRequest, accesses_of, operator_page
-from orgs.forms import MemoryFilterForm, SignInForm
+from orgs.forms import SignInForm
+from orgs.models import Organization
 from orgs.permissions import Permission
 from sessions.models import Session
 
-M = TypeVar("M", bound=Model)
+SHOWN = 6
 
-ROWS = 50
-
-sign_in = LoginView.as_view(
+sign_out = LogoutView.as_view()
+_sign_in = LoginView.as_view(
     template_name="orgs/sign_in.html",
     authentication_form=SignInForm,
     redirect_authenticated_user=True,
 )
-sign_out = LogoutView.as_view()
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask who is there; a fragment's request, whose session ended, moves the whole page here."""
+    if wants_fragment(request) and request.method == "GET":
+        came_from = urlsplit(request.headers.get("HX-Current-URL", ""))
+        back = f"{came_from.path or '/'}{'?' if came_from.query else ''}{came_from.query}"
+        target = f"{request.path}?{urlencode({'next': back})}"
+        return HttpResponse(headers={"HX-Redirect": target})
+    return cast("HttpResponse", _sign_in(request))
 
 
 @dataclass(frozen=True)
-class AgentRow:
-    """One agent in the overview."""
+class Totals:
+    """How much the organization has of what matters."""
 
-    agent: Agent
+    agents: str
     memories: str
     sessions: str
-    last_turn_at: datetime | None
 
 
 @require_GET
 @operator_page(Permission.AGENT_READ)
 def overview(request: OrgRequest) -> HttpResponse:
-    """List the organization's agents with what they have learned and when they last spoke."""
-    memories = Memory.objects.active().filter(agent=OuterRef("pk"))
-    sessions = Session.objects.filter(agent=OuterRef("pk"))
-    agents: QuerySet[Any] = Agent.objects.filter(org=request.access.org_id).annotate(
-        memory_count=CappedCount(memories),
-        session_count=CappedCount(sessions),
-        last_turn_at=Subquery(sessions.order_by("-last_turn_at").values("last_turn_at")[:1]),
-    )
-    page = _page(request, agents)
-    rows = [
-        AgentRow(a, capped(a.memory_count), capped(a.session_count), a.last_turn_at)
-        for a in page.items
-    ]
-    return render(request, "orgs/overview.html", {"rows": rows, "page": page})
-
-
-@require_GET
-@operator_page(Permission.MEMORY_READ)
-def agent_memories(request: OrgRequest, agent_id: UUID) -> HttpResponse:
-    """List what one agent has learned, newest first, narrowed by text and status."""
-    agent = get_object_or_404(Agent, org=request.access.org_id, pk=agent_id)
-    form = MemoryFilterForm(request.GET)
-    page = _page(request, form.narrow(Memory.objects.filter(org=agent.org_id, agent=agent)))
-    context = {"agent": agent, "form": form, "page": page}
-    return render(request, "memories/agent_memories.html", context)
+    """Show the organization's agents, and what happened last."""
+    org_id = request.access.org_id
+    agents = counted_agents(org_id).order_by("-created_at", "-pk")[:SHOWN]
+    sessions = Session.objects.filter(org=org_id).select_related("agent")
+    pushes = DirectiveVersion.objects.filter(org=org_id).select_related("directive__agent")
+    context = {
+        "totals": _totals(org_id),
+        "rows": [agent_row(agent) for agent in agents],
+        "sessions": sessions.order_by("-created_at", "-pk")[:SHOWN],
+        "pushes": pushes.defer("content").order_by("-created_at", "-pk")[:SHOWN],
+    }
+    return render(request, "orgs/overview.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -87,11 +83,12 @@ def organizations(request: HttpRequest) -> HttpResponse:
     return render(request, "orgs/organizations.html", {"accesses": accesses})
 
 
-def _page(request: HttpRequest, rows: QuerySet[M]) -> Page[M]:
-    """Read the page that the URL's cursor names; a cursor that names none is a missing page."""
-    try:
-        return take_page(
-            rows, limit=ROWS, cursor=request.GET.get("cursor") or None, order=NEWEST_FIRST
-        )
-    except MalformedCursor:
-        raise Http404 from None
+def _totals(org_id: UUID) -> Totals:
+    """Count in one query, and no further than the cap."""
+    counted: Any = Organization.objects.annotate(
+        agents=CappedCount(Agent.objects.filter(org=org_id)),
+        memories=CappedCount(Memory.objects.active().filter(org=org_id)),
+        sessions=CappedCount(Session.objects.filter(org=org_id)),
+    )
+    org = counted.get(pk=org_id)
+    return Totals(capped(org.agents), capped(org.memories), capped(org.sessions))

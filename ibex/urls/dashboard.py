@@ -1,5 +1,11 @@
 """Routes of the role `dashboard`: the operators' console."""
 
-from orgs.urls import urlpatterns
+from django.urls import include, path
 
-__all__ = ["urlpatterns"]
+urlpatterns = [
+    path("", include("orgs.urls")),
+    path("", include("agents.urls")),
+    path("", include("memories.urls")),
+    path("", include("sessions.urls")),
+    path("", include("directives.urls")),
+]

@@ -1,17 +1,18 @@
-"""An agent's memories in the console."""
+"""Memories in the console: listed, searched and narrowed."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from agents.models import Agent
-from ibex.ids import uuid7
-from orgs import views
+from agents.services import create_agent
+from ibex import http
+from memories.services import write_memory
 from tests.api.rows import make_memory
-from tests.conftest import SignIn, World
-
-pytestmark = pytest.mark.usefixtures("quick_passwords")
+from tests.conftest import TESTS, SignIn, World
 
 
 def path(agent: Agent) -> str:
@@ -28,21 +29,112 @@ def test_an_agents_memories_are_listed_newest_first(world: World, sign_in: SignI
     assert "pinned" in text
 
 
-def test_memories_are_narrowed_by_text_and_status(world: World, sign_in: SignIn) -> None:
-    make_memory(world.scout, "Ships on Fridays")
+def learn(world: World, *facts: str, **values: Any) -> None:
+    for fact in facts:
+        write_memory(agent=world.scout, content=fact, actor=TESTS, **values)
+
+
+def shown(client: Client, address: str, **query: str) -> str:
+    """Return the words of the results, without marks."""
+    answer = client.get(address, query)
+    assert answer.status_code == 200
+    return answer.content.decode().replace("<mark>", "").replace("</mark>", "")
+
+
+def test_words_find_memories_best_first_with_a_score(world: World, sign_in: SignIn) -> None:
+    learn(world, "The team ships on Fridays.", "The parrot is called Polly.")
+    text = shown(sign_in(world.alice), path(world.scout), q="fridays", mode="keyword")
+    assert "ships on Fridays" in text
+    assert "Polly" not in text
+    assert 'class="bar"' in text
+    assert "1 match in" in text
+
+
+def test_words_that_matched_are_marked(world: World, sign_in: SignIn) -> None:
+    learn(world, "The team ships on Fridays.")
+    page = sign_in(world.alice).get(path(world.scout), {"q": "fridays", "mode": "keyword"})
+    assert b"<mark>Fridays</mark>" in page.content
+
+
+def test_a_search_by_meaning_asks_the_embedder_outside_of_a_transaction(
+    world: World, sign_in: SignIn, embedder: list[tuple[str, bool]]
+) -> None:
+    learn(world, "The team ships on Fridays.", "The parrot is called Polly.")
+    embedder.clear()
+    text = shown(sign_in(world.alice), path(world.scout), q="ships on", mode="semantic")
+    assert "Fridays" in text
+    assert [asked for asked, _ in embedder] == ["ships on"]
+    assert not any(inside for _, inside in embedder)
+    assert "embedding service is away" not in text
+
+
+def test_without_the_embedder_a_search_compares_words_and_says_so(
+    world: World, sign_in: SignIn
+) -> None:
+    learn(world, "The team ships on Fridays.")
+    text = shown(sign_in(world.alice), path(world.scout), q="fridays", mode="semantic")
+    assert "embedding service is away" in text
+    assert "ships on Fridays" in text
+
+
+def test_facets_narrow_a_search_and_a_list(world: World, sign_in: SignIn) -> None:
+    learn(world, "The team ships on Fridays.", category="procedural", pinned=True)
+    learn(world, "Ada likes Fridays.", category="preference", subject="ada")
+    client, address = sign_in(world.alice), path(world.scout)
+    for query, team, ada in [
+        ({}, True, True),
+        ({"category": "procedural"}, True, False),
+        ({"pinned": "yes"}, True, False),
+        ({"pinned": "no"}, False, True),
+        ({"subject": "ada"}, False, True),
+        ({"subject": "everyone"}, True, False),
+        ({"q": "fridays"}, True, False),
+        ({"q": "fridays", "subject": "ada"}, False, True),
+        ({"q": "fridays", "category": "preference"}, False, False),
+    ]:
+        text = shown(client, address, **query)
+        assert ("team ships" in text, "Ada likes" in text) == (team, ada), query
+
+
+def test_what_is_not_active_is_found_by_the_words_it_holds(world: World, sign_in: SignIn) -> None:
     make_memory(world.scout, "Deploys 100% of the time", status="archived")
+    client, address = sign_in(world.alice), path(world.scout)
+    assert "100%" in shown(client, address, q="100%", status="archived")
+    assert "Deploys" not in shown(client, address, q="_", status="archived")
+    assert "Deploys" not in shown(client, address, q="100%")
+    make_memory(world.scout, "Gone for good", status="deleted")
+    assert "Gone for good" not in shown(client, address)
+    assert "Gone for good" in shown(client, address, status="deleted")
+
+
+def test_htmx_gets_the_results_alone_and_a_clean_address(world: World, sign_in: SignIn) -> None:
+    learn(world, "The team ships on Fridays.")
+    client, address = sign_in(world.alice), path(world.scout)
+    query = {"q": "fridays", "category": "", "pinned": ""}
+    part = client.get(address, query, headers={"HX-Request": "true"})
+    assert b"<html" not in part.content
+    assert part.content.strip().startswith(b'<div id="results">')
+    assert part["HX-Push-Url"] == f"{address}?q=fridays"
+    assert "HX-Request" in part["Vary"]
+    for more in ({"HX-Boosted": "true"}, {"HX-History-Restore-Request": "true"}):
+        whole = client.get(address, query, headers={"HX-Request": "true", **more})
+        assert b"<html" in whole.content
+
+
+def test_the_organizations_list_ranks_within_one_agent(world: World, sign_in: SignIn) -> None:
+    learn(world, "The team ships on Fridays.")
     client = sign_in(world.alice)
-
-    def shown(**query: str) -> tuple[bool, bool]:
-        text = client.get(path(world.scout), query).content.decode()
-        return "Ships on Fridays" in text, "Deploys 100%" in text
-
-    assert shown() == (True, True)
-    assert shown(q="fridays") == (True, False)
-    assert shown(q="100%") == (False, True)
-    assert shown(q="_") == (False, False)
-    assert shown(status="archived") == (False, True)
-    assert shown(status="archived", q="fridays") == (False, False)
+    assert "1 match in" in shown(client, "/memories/", q="fridays")  # the only agent there is
+    other = create_agent(
+        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+    )
+    text = shown(client, "/memories/", q="fridays")
+    assert "Choose an agent" in text
+    assert "team ships" in text
+    assert "1 match in" in shown(client, "/memories/", q="fridays", agent=str(world.scout.pk))
+    assert "No memory matches" in shown(client, "/memories/", q="fridays", agent=str(other.pk))
+    foreign = shown(client, "/memories/", agent=str(world.spy.pk))
+    assert 'role="alert"' in foreign.split('id="results"')[1]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +152,7 @@ def test_an_invalid_filter_is_explained_and_never_an_error(
 def test_pages_go_on_where_the_last_one_ended(
     world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "ROWS", 2)
+    monkeypatch.setattr(http, "ROWS", 2)
     for number in range(5):
         make_memory(world.scout, f"Fact {number}")
     client = sign_in(world.alice)
@@ -71,51 +163,19 @@ def test_pages_go_on_where_the_last_one_ended(
         make_memory(world.scout, f"Late {len(seen)}")
         before, found, _ = text.partition('rel="next"')
         link = before.rsplit('href="', 1)[1].split('"')[0]
-        address = path(world.scout) + link if found else ""
+        address = link if found else ""
     assert seen == [4, 3, 2, 1, 0]
 
 
 def test_the_next_page_keeps_the_filter(
     world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "ROWS", 1)
+    monkeypatch.setattr(http, "ROWS", 1)
     for number in range(2):
-        make_memory(world.scout, f"Fact {number}")
-    text = sign_in(world.alice).get(path(world.scout), {"q": "fact"}).content.decode()
-    assert "?q=fact&amp;cursor=" in text
-
-
-def test_the_page_reads_a_fixed_number_of_queries(
-    world: World, sign_in: SignIn, django_assert_num_queries
-) -> None:
-    for number in range(10):
-        make_memory(world.scout, f"Fact {number}")
-    client = sign_in(world.alice)
-    with django_assert_num_queries(9):
-        client.get(path(world.scout))
-
-
-def test_another_orgs_agent_looks_missing(world: World, sign_in: SignIn) -> None:
-    make_memory(world.scout, "Ships on Fridays")
-    for agent_id in (world.scout.pk, uuid7()):
-        answer = sign_in(world.mallory).get(reverse("agent-memories", args=[agent_id]))
-        assert answer.status_code == 404
-        assert b"Fridays" not in answer.content
-    assert b"Fridays" in sign_in(world.alice).get(path(world.scout)).content
-
-
-def test_memory_text_is_escaped(world: World, sign_in: SignIn) -> None:
-    make_memory(world.scout, "<script>alert(1)</script>")
-    text = sign_in(world.alice).get(path(world.scout)).content
-    assert b"<script" not in text
-    assert b"&lt;script&gt;" in text
-
-
-def test_a_long_memory_is_whole_behind_a_fold(world: World, sign_in: SignIn) -> None:
-    make_memory(world.scout, "word " * 300 + "the very end")
-    text = sign_in(world.alice).get(path(world.scout)).content
-    assert b"<details>" in text
-    assert b"the very end" in text
+        make_memory(world.scout, f"Fact {number}", status="archived")
+    query = {"q": "fact", "status": "archived"}
+    text = sign_in(world.alice).get(path(world.scout), query).content.decode()
+    assert "?q=fact&amp;status=archived&amp;cursor=" in text
 
 
 def test_every_role_reads_memories(world: World, sign_in: SignIn) -> None:

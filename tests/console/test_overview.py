@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from agents.services import create_agent, pause_agent
+from agents.services import pause_agent
 from ibex import counts
 from ibex.tenancy import tenant
 from memories.models import Memory
@@ -14,8 +14,6 @@ from orgs.models import Membership, Operator, Organization
 from orgs.services import add_member
 from tests.api.rows import make_memory, make_session
 from tests.conftest import PASSWORD, TESTS, SignIn, World
-
-pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 
 def page(client: Client, path: str = "/") -> str:
@@ -31,9 +29,9 @@ def test_the_overview_lists_agents_with_what_they_hold(world: World, sign_in: Si
     pause_agent(agent=world.scout, actor=TESTS)
     text = page(sign_in(world.alice))
     assert "Scout" in text
-    assert "Paused" in text
+    assert "paused" in text
     assert "4 Mar 2026, 05:06 UTC" in text
-    assert text.count('<td class="num">1</td>') == 2
+    assert text.count(">1</a></td>") == 2
 
 
 def test_another_orgs_agents_are_not_there(world: World, sign_in: SignIn) -> None:
@@ -48,34 +46,7 @@ def test_a_large_count_stops_counting(
     monkeypatch.setattr(counts, "CAP", 2)
     for number in range(4):
         make_memory(world.scout, f"Fact {number}")
-    assert '<td class="num">2+</td>' in page(sign_in(world.alice))
-
-
-def test_the_overview_pages_by_keyset(
-    world: World, sign_in: SignIn, django_assert_num_queries
-) -> None:
-    for number in range(60):
-        create_agent(
-            org=world.acme,
-            name=f"Agent {number:02}",
-            slug=f"agent-{number}",
-            memory_scope="agent",
-            actor=TESTS,
-        )
-    client = sign_in(world.alice)
-    page(client)
-    with django_assert_num_queries(8):
-        first = page(client)
-    assert "Agent 59" in first
-    assert "Scout" not in first
-    link = first.split('rel="next"')[0].rsplit('href="', 1)[1].split('"')[0]
-    second = page(client, "/" + link)
-    assert "Scout" in second
-    assert "Agent 59" not in second
-
-
-def test_a_cursor_that_no_page_gave_is_a_missing_page(world: World, sign_in: SignIn) -> None:
-    assert sign_in(world.alice).get("/?cursor=nonsense").status_code == 404
+    assert ">2+</a></td>" in page(sign_in(world.alice))
 
 
 def test_an_operator_of_two_organizations_chooses(world: World, sign_in: SignIn) -> None:

@@ -1,0 +1,45 @@
+"""What the console's views share: fragments for htmx, addresses, keyset pages."""
+
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+
+from ibex.keyset import NEWEST_FIRST, MalformedCursor, Order, Page, take_page
+
+M = TypeVar("M", bound=Model)
+
+ROWS = 50
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Say whether htmx asked for a part of the page.
+
+    A boosted request, or a Back button whose cache is gone, still needs the whole page.
+    """
+    headers = request.headers
+    whole = "HX-Boosted" in headers or "HX-History-Restore-Request" in headers
+    return "HX-Request" in headers and not whole
+
+
+def page_or_fragment(request: HttpRequest, page: str, fragment: str) -> str:
+    """Name the page's template, or its fragment's when htmx asked for that."""
+    return fragment if wants_fragment(request) else page
+
+
+def address(request: HttpRequest) -> str:
+    """Return the request's address without what was left empty in a form."""
+    said = [(name, value) for name, values in request.GET.lists() for value in values if value]
+    return f"{request.path}?{urlencode(said)}" if said else request.path
+
+
+def read_page(
+    request: HttpRequest, rows: QuerySet[M], order: Order = NEWEST_FIRST, limit: int | None = None
+) -> Page[M]:
+    """Read the page that the URL's cursor names; a cursor that names none is a missing page."""
+    cursor = request.GET.get("cursor") or None
+    try:
+        return take_page(rows, limit=limit or ROWS, cursor=cursor, order=order)
+    except MalformedCursor:
+        raise Http404 from None

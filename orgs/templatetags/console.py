@@ -1,0 +1,117 @@
+"""What every page of the console writes the same way: icons, times, sizes, permissions."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from orgs.access import Access
+from orgs.permissions import Permission
+
+register = template.Library()
+
+SPRITE = "vendor/tabler-icons-3.35.0/sprite.svg"
+CATEGORY_ICONS = {
+    "factual": "database",
+    "preference": "heart",
+    "behavioral": "repeat",
+    "episodic": "calendar-event",
+    "procedural": "list-numbers",
+}
+STATUS_ICONS = {
+    "active": "circle-check",
+    "completed": "check",
+    "superseded": "arrow-back-up",
+    "merged": "arrow-back-up",
+    "archived": "archive",
+    "abandoned": "archive",
+    "paused": "player-pause",
+    "quarantined": "shield-exclamation",
+    "pending_review": "clock-question",
+    "deleted": "trash",
+    "error": "alert-circle",
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw one of the vendored icons; the words beside it say what it means."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static(SPRITE), name
+    )
+
+
+@register.simple_tag
+def category(name: str) -> SafeString:
+    """Show a memory's category: colour, icon and word."""
+    picture = icon(CATEGORY_ICONS.get(name, "brain"))
+    return format_html('<span class="chip {}">{} {}</span>', name, picture, name)
+
+
+@register.simple_tag
+def status(row: Any) -> SafeString:
+    """Show a row's status in words with an icon."""
+    picture = icon(STATUS_ICONS.get(row.status, "circle-check"))
+    words = row.get_status_display().lower()
+    return format_html('<span class="state {}">{} {}</span>', row.status, picture, words)
+
+
+@register.simple_tag
+def moment(at: datetime | None, form: str = "full") -> SafeString:
+    """Write a time in UTC; `short` leaves out this year, `clock` the day."""
+    if at is None:
+        return format_html('<span class="quiet">{}</span>', "never")
+    at = at.astimezone(timezone.get_default_timezone())
+    day = f"{at.day} {at:%b}"
+    if form != "short" or at.year != timezone.now().year:
+        day += f" {at.year}"
+    words = f"{at:%H:%M:%S}" if form == "clock" else f"{day}, {at:%H:%M}"
+    suffix = " UTC" if form == "full" else ""
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}{}</time>',
+        at.isoformat(),
+        f"{at:%Y-%m-%d %H:%M:%S}",
+        words,
+        suffix,
+    )
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """Write a number with its thousands apart."""
+    return f"{number:,}"
+
+
+@register.filter
+def milliseconds(value: float | None) -> str:
+    """Write a duration: `312 ms`, `1.8 s`."""
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f} ms" if value < 1000 else f"{value / 1000:,.1f} s"  # noqa: PLR2004
+
+
+@register.filter
+def duration(value: timedelta) -> str:
+    """Write a gap in its largest whole unit: `6 min`, `3 h`, `2 d`."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+@register.filter
+def may(access: Access | None, name: str) -> bool:
+    """Say whether the operator's role holds the permission of this name."""
+    return access is not None and not Permission[name] & ~access.permissions
+
+
+@register.filter
+def initials(person: object) -> str:
+    """Write the first letters of a name, two at most."""
+    words = str(person).replace("@", " ").split()
+    return "".join(word[0] for word in words[:2]).upper()
