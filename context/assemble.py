@@ -19,6 +19,7 @@ from context.budget import wrapper_tokens
 from context.config import Config
 from context.formatting import format_block, in_order
 from context.packing import Packed, pack
+from context.repetition import without_repetition
 from context.trace import empty_trace, trace
 from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable, TextRefused
@@ -65,7 +66,9 @@ class Assembler:
             return _count(_nothing("L2", reason, started), started)
         metrics.CANDIDATES.observe(retrieval.pool)
         packing = time.perf_counter()
-        packed = pack(retrieval.candidates, budget_tokens=budget_tokens, max_items=max_items)
+        said, repeated = without_repetition(retrieval.candidates)
+        packed = pack(said, budget_tokens=budget_tokens, max_items=max_items)
+        packed.left_out.update(repeated)
         timings = {"packing_ms": _milliseconds(packing), "total_ms": _milliseconds(started)}
         return _count(_assembled(retrieval, packed, timings), started)
 

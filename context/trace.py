@@ -15,7 +15,8 @@ MAX_LEFT_OUT = 30
 def trace(retrieval: Retrieval, packed: Packed, timings: dict[str, float]) -> bytes:
     """Return JSON: level, how many were scored, timings, and each candidate with its fate.
 
-    A fate is `taken`, or why not: `same_turn`, `max_items`, `budget` or `floor`.
+    A fate is `taken`, or why not: `question`, `duplicate`, `same_turn`, `max_items`,
+    `budget` or `floor`.
     """
     taken = [_entry(candidate, "taken") for candidate in packed.taken]
     left_out = [
