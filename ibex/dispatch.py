@@ -25,11 +25,6 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
         complete_idle_session,
     ),
     (
-        "archive",
-        "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(lease)s::interval)",
-        archive_session,
-    ),
-    (
         "learn",
         "SELECT org_id, id FROM ibex_claim_learning(%(limit)s, %(lease)s::interval)",
         learn_from_session,
@@ -38,6 +33,11 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
         "embed",
         "SELECT org_id, kind, id FROM ibex_claim_embeddings(%(limit)s, %(lease)s::interval)",
         embed_if_missing,
+    ),
+    (
+        "archive",
+        "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(lease)s::interval)",
+        archive_session,
     ),
 )
 DISPATCHED = Counter("ibex_worker_dispatched_total", "Rows handed to workers.", ["work"])

@@ -5,10 +5,11 @@ fails for whatever is not on it. A new model with an `org` or a `subject` gets i
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.core.files.storage import storages
 from django.db.models import Model, Q, QuerySet
 
 from agents.models import Agent
@@ -26,6 +27,8 @@ from memories.models import (
     TermStatistics,
 )
 from orgs.models import AuditEvent, Membership, Organization, Token
+from sessions.archiving import ALIAS as ARCHIVE
+from sessions.archiving import archive_key
 from sessions.models import ConversationNode, Session, Turn
 
 BySubject = Callable[[str], Q]
@@ -83,6 +86,42 @@ class RedisStore:
         return self.of_org(org_id)
 
 
+@dataclass(frozen=True)
+class FileStore:
+    """Files in one of Django's STORAGES, `{org}/…`: one a session, so one person's each.
+
+    A file may be there before its row says so, and a name is known without one: erase files
+    while the rows of their sessions are still there, and delete by name, which also takes what
+    a crash left half written.
+    """
+
+    name: str
+    alias: str
+    key: Callable[[Session], str]
+
+    def of_org(self, org_id: UUID) -> Iterator[str]:
+        """Walk an organization's files, whether or not a row knows them."""
+        return self._walk(str(org_id))
+
+    def of_subject(self, org_id: UUID, subject: str) -> Iterator[str]:
+        """Name the files of a person's sessions, inside the org's tenant; not all need exist."""
+        sessions = Session.objects.filter(org_id=org_id, subject=subject)
+        return (self.key(session) for session in sessions.iterator())
+
+    def delete(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        storages[self.alias].delete(name)
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        try:
+            folders, files = storages[self.alias].listdir(folder)
+        except FileNotFoundError:
+            return
+        yield from (f"{folder}/{name}" for name in files)
+        for name in folders:
+            yield from self._walk(f"{folder}/{name}")
+
+
 def column(path: str) -> BySubject:
     """Find a person's rows by a column, here or of a parent."""
     return lambda subject: Q(**{path: subject})
@@ -130,6 +169,8 @@ KEYS = [
     RedisStore("idempotency"),
     RedisStore("rate", without_subject="It counts requests of agents."),
 ]
+
+FILES = [FileStore("archives", ARCHIVE, archive_key)]
 
 
 def holds_tenant_data(model: type[Model]) -> bool:

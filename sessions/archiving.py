@@ -38,8 +38,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 PAUSE = timedelta(seconds=2.5)
 """The wait after a failure is this, doubled with every attempt."""
 LONGEST_WAIT = timedelta(hours=1)
-AWAY_S = 10
-"""After a failure a process leaves the store alone for so long: others' work comes first."""
+SHORTEST_OUTAGE_S = 1.0
+OUTAGE_FACTOR = 2
+"""A process leaves a store that failed alone for so many times as long as it waited for it."""
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ibex.archive:' || %s, 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('ibex.archive:' || %s, 0))"
 
@@ -70,18 +71,25 @@ class Written:
 
 @dataclass
 class Outage:
-    """Whether this process has just seen the store fail; one attempt at a time may wait for it."""
+    """What this process knows of the store being away: other work must not wait for it."""
 
     until: float = 0.0
 
-    def refuse_early(self) -> None:
-        """Raise `OSError` without asking the store."""
-        if time.monotonic() < self.until:
-            raise OSError("The archive store has just failed.")
+    @property
+    def left(self) -> timedelta:
+        """Return for how long the store is still left alone; zero when it is not."""
+        return timedelta(seconds=max(0.0, self.until - time.monotonic()))
 
-    def begin(self) -> None:
-        """Leave the store alone for a while."""
-        self.until = time.monotonic() + AWAY_S
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Begin an outage if the store fails."""
+        began = time.monotonic()
+        try:
+            yield
+        except OSError:
+            now = time.monotonic()
+            self.until = now + max(SHORTEST_OUTAGE_S, OUTAGE_FACTOR * (now - began))
+            raise
 
 
 OUTAGE = Outage()
@@ -99,15 +107,17 @@ def archive_session(*, org_id: UUID, session_id: UUID) -> None:
     When the store is away the session stays due, and is tried again after a while that doubles
     with every attempt. Raises what the store raised, `OSError`, once that is written down.
     """
+    if OUTAGE.left:
+        _claim(org_id, session_id, OUTAGE.left)
+        return
     with _alone(session_id) as is_alone:
         session = _begin(org_id, session_id) if is_alone else None
         if session is None:
             return
         try:
-            OUTAGE.refuse_early()
             written = _write(session)
         except OSError:
-            _postpone(session)
+            _claim(org_id, session_id, _wait(PAUSE, session.archive_attempts))
             raise
         _note(session, written)
 
@@ -134,14 +144,22 @@ def _begin(org_id: UUID, session_id: UUID) -> Session | None:
         if session is None or session.archive_after is None:
             return None
         due.begin("archive", session.archive_after)
-        session.archive_claimed_until = timezone.now() + _wait(due.lease(), session)
+        wait = _wait(due.lease(), session.archive_attempts)
+        session.archive_claimed_until = timezone.now() + wait
         session.archive_attempts += 1
         session.save(update_fields=["archive_claimed_until", "archive_attempts"])
         return session
 
 
-def _wait(first: timedelta, session: Session) -> timedelta:
-    return min(first * float(2 ** min(session.archive_attempts, 20)), max(LONGEST_WAIT, first))
+def _wait(first: timedelta, attempts: int) -> timedelta:
+    return min(first * float(2 ** min(attempts, 20)), max(LONGEST_WAIT, first))
+
+
+def _claim(org_id: UUID, session_id: UUID, wait: timedelta) -> None:
+    """Have the session tried again after a while; nothing else of it changes."""
+    with tenant(org_id):
+        due_again = timezone.now() + wait
+        Session.objects.filter(pk=session_id).update(archive_claimed_until=due_again)
 
 
 def _write(session: Session) -> Written:
@@ -154,11 +172,8 @@ def _write(session: Session) -> Written:
         if written.turns != session.turn_count:
             raise ArchiveIncomplete
         file.seek(0)
-        try:
+        with OUTAGE.watch():
             storages[ALIAS].save(archive_key(session), Ndjson(file))
-        except OSError:
-            OUTAGE.begin()
-            raise
     return written
 
 
@@ -186,15 +201,6 @@ def _chunk(session: Session, following: int) -> Iterator[Turn]:
             break
         last = index
     return rest.filter(index__lte=last).defer("assembly").iterator()
-
-
-def _postpone(session: Session) -> None:
-    """Try again sooner than after a crash; the attempt stays counted."""
-    with tenant(session.org_id):
-        row = Session.objects.select_for_update().filter(pk=session.pk).first()
-        if row is not None:
-            row.archive_claimed_until = timezone.now() + _wait(PAUSE, row)
-            row.save(update_fields=["archive_claimed_until"])
 
 
 def _note(session: Session, written: Written) -> None:

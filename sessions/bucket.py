@@ -14,13 +14,13 @@ from storages.backends.s3 import S3Storage
 MIB = 1024 * 1024
 PATIENCE = Config(
     connect_timeout=3,
-    read_timeout=30,
+    read_timeout=8,
     retries={"mode": "standard", "max_attempts": 2},
     signature_version="s3v4",
     request_checksum_calculation="when_required",  # stores that are not S3 itself refuse trailers
     response_checksum_validation="when_required",
 )
-"""A store that is away must not hold a worker: the archive is due again later."""
+"""A store that is away must not hold a worker for long: the archive is due again later."""
 TRANSFER = TransferConfig(
     multipart_threshold=16 * MIB, multipart_chunksize=8 * MIB, max_concurrency=2
 )
