@@ -16,7 +16,7 @@ PLACEHOLDERS := IBEX_ENV=production IBEX_ALLOWED_HOSTS=ibex.example \
 	IBEX_DATABASE_URL=postgres://nobody@localhost/none IBEX_REDIS_URL=redis://localhost/0
 RUN := $(BIN)/python -m ibex.embedded run --
 
-.PHONY: help up test check verify e2e-smoke-p3 proto requirements clean
+.PHONY: help up test check verify bench e2e-smoke-p3 proto requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -37,6 +37,9 @@ check: .venv/dev.stamp  ## Lint, format, types, deployment settings, missing mig
 	$(PLACEHOLDERS) $(BIN)/mypy $(PACKAGES)
 	$(PLACEHOLDERS) $(BIN)/python manage.py check --deploy --fail-level ERROR
 	$(RUN) $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: .venv/dev.stamp  ## Measure, and write benchmarks/results/ (ARGS="proxy --seconds 10")
+	$(RUN) $(BIN)/python benchmarks/run.py $(ARGS)
 
 e2e-smoke-p3: .venv/runtime.stamp  ## Drive a running stack from outside, end to end
 	infra/scripts/e2e_smoke_p3.sh
