@@ -45,18 +45,21 @@ async def retrieve_async(
     query: Query,
     embedding: Awaitable[Vector | None] | None = None,
 ) -> Retrieval:
-    """Search in a transaction of its own; opening it costs no round trip of its own.
+    """Search in a transaction of its own, on a connection in autocommit mode.
 
-    `embedding` is awaited only when words have been searched; its result, or else
-    `query.vector`, is what meaning is compared with. It must not raise.
+    Opening the transaction and its tenant costs no round trip of its own. `embedding` is awaited
+    only when words have been searched; its result, or else `query.vector`, is what meaning is
+    compared with. It must not raise.
     """
     steps = search(query)
     statement = next(steps)
     vector = query.vector
-    async with connection.pipeline(), connection.transaction():
-        await connection.execute(ENTER_TENANT, {"org": str(query.org_id)})
-        while True:
+    try:
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            await connection.execute(ENTER_TENANT, {"org": str(query.org_id)})
             cursor = await connection.execute(statement.sql, statement.parameters)
+        while True:
             rows = await cursor.fetchall()
             if embedding is not None:
                 vector, embedding = await embedding, None
@@ -64,6 +67,9 @@ async def retrieve_async(
                 statement = steps.send(Reply(rows, vector))
             except StopIteration as done:
                 return _result(done)
+            cursor = await connection.execute(statement.sql, statement.parameters)
+    finally:
+        await connection.rollback()  # nothing was written; the tenant ends with the transaction
 
 
 def _result(done: StopIteration) -> Retrieval:

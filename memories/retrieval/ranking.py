@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -11,16 +13,34 @@ from memories.retrieval.query import Query
 from memories.retrieval.relevance import (
     BM25_NOISE,
     COSINE_NOISE,
+    Matches,
     Numbers,
-    Place,
+    Places,
     Yardstick,
     beside,
+    places,
     related,
     rescale,
     smooth,
 )
 from memories.retrieval.statements import MEMORY, PASSAGE, Row
 from memories.retrieval.words import Words
+
+RawRow = tuple[Any, ...]
+"""The values of a `Row`. Hundreds are scored and few are returned, so only those become `Row`s."""
+
+KIND, SESSION, TURN = (Row._fields.index(name) for name in ("kind", "session_id", "turn_index"))
+
+
+def column(rows: Sequence[RawRow], name: str) -> list[Any]:
+    """Return one value of each row."""
+    index = Row._fields.index(name)
+    return [row[index] for row in rows]
+
+
+def numbers(rows: Sequence[RawRow], name: str) -> Numbers:
+    """Return one number of each row; None becomes NaN."""
+    return np.array(column(rows, name), dtype=np.float64)
 
 
 @dataclass
@@ -33,95 +53,74 @@ class Pool:
 
     query: Query
     words: Words
-    rows: list[Row]
+    rows: Sequence[RawRow]
     bm25: Yardstick = field(init=False)
     cosine: Yardstick = field(init=False)
 
     def __post_init__(self) -> None:
-        self.bm25 = Yardstick.of(_bm25(self.rows), BM25_NOISE)
-        self.cosine = Yardstick.of(_cosine(self.rows), COSINE_NOISE)
+        self.bm25 = Yardstick.of(numbers(self.rows, "bm25"), BM25_NOISE)
+        self.cosine = Yardstick.of(numbers(self.rows, "cosine"), COSINE_NOISE)
 
-    def relevance(self, rows: Sequence[Row]) -> Numbers:
-        """Return z(BM25) + z(cosine) of each row."""
-        return self.bm25.z(_bm25(rows)) + self.cosine.z(_cosine(rows))
+    def best_turns(self, count: int) -> list[tuple[str, int]]:
+        """Return session and turn of the passages that are most relevant by themselves."""
+        passages = [row for row in self.rows if row[KIND] == PASSAGE]
+        z_bm25 = self.bm25.z(numbers(passages, "bm25"))
+        relevance = z_bm25 + self.cosine.z(numbers(passages, "cosine"))
+        order = np.argsort(-relevance, kind="stable")[:count]
+        return [(passages[index][SESSION], passages[index][TURN]) for index in order]
 
-    def best_passages(self, count: int) -> list[Row]:
-        """Return the passages that are most relevant by themselves."""
-        passages = [row for row in self.rows if row.kind == PASSAGE]
-        order = np.argsort(-self.relevance(passages), kind="stable")
-        return [passages[index] for index in order[:count]]
-
-    def rank(self, near: list[Row]) -> "Ranking":
+    def rank(self, near: Sequence[RawRow]) -> "Ranking":
         """Rank the memories, and the passages whose text was fetched."""
-        memories = [row for row in self.rows if row.kind == MEMORY]
+        memories = [row for row in self.rows if row[KIND] == MEMORY]
         return Ranking(self, [*memories, *near], len(memories))
 
 
 class Ranking:
     """Rows and their scores, one array a part, memories before passages."""
 
-    def __init__(self, pool: Pool, rows: list[Row], memories: int) -> None:
+    def __init__(self, pool: Pool, rows: list[RawRow], memories: int) -> None:
         self.rows = rows
-        self.bm25, self.cosine = _bm25(rows), _cosine(rows)
+        self.bm25, self.cosine = numbers(rows, "bm25"), numbers(rows, "cosine")
         self.z_bm25, self.z_cosine = pool.bm25.z(self.bm25), pool.cosine.z(self.cosine)
         self.relevance = self.z_bm25 + self.z_cosine
-        self.words = pool.words.matches(
-            terms=np.array([row.matched for row in rows], dtype=np.float64),
-            mass=np.array([row.mass for row in rows], dtype=np.float64),
-        )
-        self.passes = related(self.cosine, self.words, pool.words.hapax_idf)
+        self.matches = self._match(pool.words)
+        self.passes = related(self.cosine, self.matches, pool.words.hapax_idf)
         self.smoothed = self.relevance.copy()
         self._look_around(slice(memories, None))
         self._multiply(pool.query)
-        order = np.argsort(-self.final, kind="stable").tolist()
-        self.passed = [index for index in order if self.passes[index]]
-        self.missed = [index for index in order if not self.passes[index]]
+        order = np.argsort(-self.final, kind="stable")
+        self.passed: list[int] = order[self.passes[order]].tolist()
+        self.missed: list[int] = order[~self.passes[order]].tolist()
 
     def candidates(self, indices: Sequence[int]) -> list[Candidate]:
         """Build the candidates at these indices."""
-        return [self._candidate(index) for index in indices]
+        return [_candidate(Row._make(self.rows[index]), self._scores(index)) for index in indices]
+
+    def _match(self, words: Words) -> Matches:
+        return words.matches(numbers(self.rows, "matched"), numbers(self.rows, "mass"))
 
     def _look_around(self, passages: slice) -> None:
         """Smooth the passages, and let those next to a hit pass the floor with it."""
-        places = _places(self.rows[passages])
+        around = _places(self.rows[passages])
         relevance = self.relevance[passages]
-        self.smoothed[passages] = rescale(smooth(places, relevance), like=relevance)
-        self.passes[passages] = beside(places, self.passes[passages])
-        self.passes |= np.array([row.pinned for row in self.rows], dtype=bool)
+        self.smoothed[passages] = rescale(smooth(around, relevance), like=relevance)
+        self.passes[passages] = beside(around, self.passes[passages])
+        self.passes |= np.array(column(self.rows, "pinned"), dtype=bool)
 
     def _multiply(self, query: Query) -> None:
-        dates = [row.at for row in self.rows]
-        self.recency = multipliers.recency([row.category for row in self.rows], dates, query.at)
-        self.usefulness = multipliers.usefulness(np.array([row.usefulness for row in self.rows]))
-        self.confidence = multipliers.confidence(np.array([row.confidence for row in self.rows]))
+        categories, dates = column(self.rows, "category"), column(self.rows, "at")
+        self.recency = multipliers.recency(categories, dates, query.at)
+        self.usefulness = multipliers.usefulness(numbers(self.rows, "usefulness"))
+        self.confidence = multipliers.confidence(numbers(self.rows, "confidence"))
         product = self.recency * self.usefulness * self.confidence
         self.final = multipliers.positive(self.smoothed) * product
 
-    def _candidate(self, index: int) -> Candidate:
-        row = self.rows[index]
-        is_passage = row.kind == PASSAGE
-        return Candidate(
-            id=row.id,
-            kind="passage" if is_passage else "memory",
-            content=row.content,
-            at=row.at,
-            created_at=row.created_at,
-            scores=self._scores(index),
-            category="" if is_passage else row.category,
-            source=row.source,
-            pinned=row.pinned,
-            turns=tuple(row.turns),
-            session_id=row.session_id,
-            turn_index=row.turn_index if is_passage else None,
-            part=row.part if is_passage else None,
-            role=row.role,
-        )
-
     def _scores(self, index: int) -> Scores:
+        cosine = float(self.cosine[index])
         return Scores(
             bm25=float(self.bm25[index]),
-            cosine=None if np.isnan(self.cosine[index]) else float(self.cosine[index]),
-            share=float(self.words.share[index]),
+            cosine=None if np.isnan(cosine) else cosine,
+            share=float(self.matches.share[index]),
             z_bm25=float(self.z_bm25[index]),
             z_cosine=float(self.z_cosine[index]),
             relevance=float(self.relevance[index]),
@@ -133,15 +132,25 @@ class Ranking:
         )
 
 
-def _bm25(rows: Sequence[Row]) -> Numbers:
-    return np.array([row.bm25 for row in rows], dtype=np.float64)
+def _places(passages: Sequence[RawRow]) -> Places:
+    return places([(row[SESSION], row[TURN]) for row in passages])
 
 
-def _cosine(rows: Sequence[Row]) -> Numbers:
-    """Collect cosines; None becomes NaN."""
-    return np.array([row.cosine for row in rows], dtype=np.float64)
-
-
-def _places(passages: Sequence[Row]) -> list[Place]:
-    numbers = {row.session_id: number for number, row in enumerate(passages)}
-    return [(numbers[row.session_id], row.turn_index) for row in passages]
+def _candidate(row: Row, scores: Scores) -> Candidate:
+    is_passage = row.kind == PASSAGE
+    return Candidate(
+        id=UUID(row.id),
+        kind="passage" if is_passage else "memory",
+        content=row.content,
+        at=row.at,
+        created_at=row.created_at,
+        scores=scores,
+        category="" if is_passage else row.category,
+        source=row.source,
+        pinned=row.pinned,
+        turns=tuple(UUID(turn) for turn in row.turns),
+        session_id=UUID(row.session_id) if row.session_id else None,
+        turn_index=row.turn_index if is_passage else None,
+        part=row.part if is_passage else None,
+        role=row.role,
+    )

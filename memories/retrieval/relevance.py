@@ -5,8 +5,7 @@ its neighbours': a turn answers the one before it, and often only one of the two
 All arrays are float64, one number a row; a missing cosine is NaN.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Place = tuple[int, int]
-"""Where a passage stands: the number of its session among those found, and its turn."""
+Places = npt.NDArray[np.int64]
+"""Where passages stand: turns of one session are neighbouring numbers, sessions far apart."""
+SESSION_SPAN = 2**32
 
 NEIGHBOUR_WEIGHTS = {1: 0.45, 2: 0.30}
 """What a turn gets of the relevance of turns one and two places away; measured on LoCoMo."""
@@ -67,24 +67,29 @@ class Matches:
     share: Numbers
 
 
-def smooth(places: Sequence[Place], relevance: Numbers) -> Numbers:
+def places(turns: Sequence[tuple[Hashable, int]]) -> Places:
+    """Give each passage the number of its place, from the session and the index of its turn."""
+    sessions = {session: number for number, (session, _turn) in enumerate(turns)}
+    return np.array([sessions[s] * SESSION_SPAN + turn for s, turn in turns], dtype=np.int64)
+
+
+def smooth(where: Places, relevance: Numbers) -> Numbers:
     """Let each passage share in the relevance of the turns around it and of its own other parts.
 
     A turn is as relevant as its best part: an answer cut in two does not count twice, and a
     long aside does not weaken what was said beside it. A neighbour that is not given (hidden,
     or past the end) counts 0, the mean.
     """
-    values = relevance.tolist()
-    parts: defaultdict[Place, list[int]] = defaultdict(list)
-    for index, place in enumerate(places):
-        parts[place].append(index)
-    turns = {place: max([values[index] for index in own]) for place, own in parts.items()}
-    smoothed = [value + _around(place, turns) for place, value in zip(places, values, strict=True)]
-    for own in parts.values():
-        for index in own if len(own) > 1 else ():
-            siblings = [values[other] for other in own if other != index]
-            smoothed[index] += SIBLING_WEIGHT * max(siblings)
-    return np.array(smoothed)
+    if not len(where):
+        return relevance
+    turns, turn_of = np.unique(where, return_inverse=True)
+    best = np.full(len(turns), -np.inf)
+    np.maximum.at(best, turn_of, relevance)
+    around = np.zeros(len(turns))
+    for step, weight in NEIGHBOUR_WEIGHTS.items():
+        for side in (-step, step):
+            around += weight * _at(turns + side, turns, best)
+    return relevance + around[turn_of] + SIBLING_WEIGHT * _siblings(turn_of, relevance)
 
 
 def rescale(values: Numbers, like: Numbers) -> Numbers:
@@ -105,20 +110,27 @@ def related(cosine: Numbers, words: Matches, hapax_idf: float) -> Flags:
     return by_words | (np.nan_to_num(cosine) >= COSINE_FLOOR)
 
 
-def beside(places: Sequence[Place], hits: Flags) -> Flags:
+def beside(where: Places, hits: Flags) -> Flags:
     """Flag the rows of turns that were hit and of those next to them: they are related too."""
-    turns = {place for place, hit in zip(places, hits.tolist(), strict=True) if hit}
-    near = {(session, turn + step) for session, turn in turns for step in (-1, 0, 1)}
-    return np.array([place in near for place in places], dtype=bool)
+    turns = where[hits]
+    return np.isin(where, np.concatenate([turns - 1, turns, turns + 1]))
 
 
-def _around(place: Place, turns: dict[Place, float]) -> float:
-    session, turn = place
-    total = 0.0
-    for step, weight in NEIGHBOUR_WEIGHTS.items():
-        before, after = (
-            turns.get((session, turn - step), 0.0),
-            turns.get((session, turn + step), 0.0),
-        )
-        total += weight * (before + after)
-    return total
+def _at(wanted: Places, turns: Places, values: Numbers) -> Numbers:
+    """Return the values of the wanted turns, 0 for those that are not among `turns` (sorted)."""
+    index = np.minimum(np.searchsorted(turns, wanted), len(turns) - 1)
+    return np.where(turns[index] == wanted, values[index], 0.0)
+
+
+def _siblings(turn_of: npt.NDArray[np.intp], relevance: Numbers) -> Numbers:
+    """Return for each part the relevance of the best other part of its turn, 0 without one."""
+    order = np.lexsort((-relevance, turn_of))  # by turn, and the best part first
+    turn, value = turn_of[order], relevance[order]
+    is_best = np.ones(len(order), dtype=bool)
+    is_best[1:] = turn[1:] != turn[:-1]
+    first = np.maximum.accumulate(np.where(is_best, np.arange(len(order)), 0))
+    has_second = np.append(~is_best[1:], False)
+    second = np.where(has_second, np.append(value[1:], 0.0), 0.0)
+    siblings = np.empty(len(order))
+    siblings[order] = np.where(is_best, second, value[first])
+    return siblings

@@ -8,11 +8,14 @@ import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+import numpy as np
+import orjson
+
 from memories.retrieval import statements
 from memories.retrieval.candidates import Retrieval
 from memories.retrieval.query import Query, Vector
 from memories.retrieval.ranking import Pool
-from memories.retrieval.statements import MEMORY, PASSAGE, Row, Statement
+from memories.retrieval.statements import MEMORY, PASSAGE, Statement
 from memories.retrieval.words import Words, array_literal
 from memories.terms import count_terms
 
@@ -37,7 +40,7 @@ Search = Generator[Statement, Reply, Retrieval]
 def search(query: Query) -> Search:
     """Find what matters. Yields statements, one a round trip."""
     clock = _Clock()
-    terms = array_literal(count_terms(query.text))
+    terms = array_literal(list(count_terms(query.text)))
     parameters = statements.scope_parameters(query, terms)
     found = yield statements.found(query, parameters)
     clock.lap("words")
@@ -45,11 +48,10 @@ def search(query: Query) -> Search:
     parameters |= words.parameters() | _ids(found.rows) | {"vector": _literal(found.vector)}
     scored = yield statements.scored(query, parameters)
     clock.lap("scoring")
-    pool = Pool(query, words, [Row._make(row) for row in scored.rows])
-    near: list[Row] = []
-    if best := pool.best_passages(BEST_PASSAGES):
-        reply = yield statements.neighbourhood(query, parameters | _turns(best))
-        near = [Row._make(row) for row in reply.rows]
+    pool = Pool(query, words, scored.rows)
+    near: Rows = []
+    if best := pool.best_turns(BEST_PASSAGES):
+        near = (yield statements.neighbourhood(query, parameters | _turns(best))).rows
         clock.lap("neighbours")
     ranking = pool.rank(near)
     candidates = ranking.candidates(ranking.passed[: query.limit])
@@ -61,26 +63,24 @@ def search(query: Query) -> Search:
 
 def _ids(rows: Rows) -> dict[str, str]:
     """Return the ids of found items by kind, as array literals."""
-    items = [(row[1], str(row[0])) for row in rows if row[0] is not None]
-    return {
-        "memories": array_literal(item for kind, item in items if kind == MEMORY),
-        "passages": array_literal(item for kind, item in items if kind == PASSAGE),
-    }
+    memories = [row[0] for row in rows if row[1] == MEMORY]
+    passages = [row[0] for row in rows if row[1] == PASSAGE]
+    return {"memories": array_literal(memories), "passages": array_literal(passages)}
 
 
-def _turns(passages: list[Row]) -> dict[str, str]:
-    """Return where passages stand, as two array literals."""
+def _turns(turns: list[tuple[str, int]]) -> dict[str, str]:
+    """Return sessions and turns as two array literals."""
     return {
-        "sessions": array_literal(str(row.session_id) for row in passages),
-        "turns": array_literal(str(row.turn_index) for row in passages),
+        "sessions": array_literal([session for session, _turn in turns]),
+        "turns": array_literal([str(turn) for _session, turn in turns]),
     }
 
 
 def _literal(vector: Vector | None) -> str | None:
-    """Write a vector as pgvector reads it; five digits are more than half precision keeps."""
+    """Write a vector as pgvector reads it, which is as JSON does."""
     if vector is None:
         return None
-    return "[" + ",".join(f"{number:.5g}" for number in vector.tolist()) + "]"
+    return orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 class _Clock:

@@ -6,7 +6,6 @@ one (Django) run the same text. BM25 and idf are each written once, here.
 
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from memories.retrieval.multipliers import NEUTRAL, PASSAGE_CATEGORY
 from memories.retrieval.query import Query
@@ -43,11 +42,12 @@ class Statement(NamedTuple):
 class Row(NamedTuple):
     """One scored item. The cosine is None without a vector on either side.
 
-    A passage has no text yet when it is scored, only when its neighbourhood is fetched.
+    A passage has no text yet when it is scored, only when its neighbourhood is fetched. Ids are
+    texts: most rows are only compared, and a text is quicker to make and to hash than a UUID.
     """
 
     kind: int
-    id: UUID
+    id: str
     bm25: float
     mass: float
     matched: int
@@ -60,8 +60,8 @@ class Row(NamedTuple):
     pinned: bool
     usefulness: float
     confidence: float
-    turns: list[UUID]
-    session_id: UUID | None
+    turns: list[str]
+    session_id: str | None
     turn_index: int
     part: int
     role: str
@@ -123,16 +123,16 @@ WITH corpus AS MATERIALIZED (
     SELECT item_id, kind, row_number() OVER (PARTITION BY kind ORDER BY score DESC, item_id) AS rank
     FROM matches
 )
-SELECT NULL::uuid, NULL::int, term, asked.documents, {idf("asked.documents")}, {idf("1")},
+SELECT NULL::text, NULL::int, term, asked.documents, {idf("asked.documents")}, {idf("1")},
        corpus.mean_length
 FROM asked CROSS JOIN corpus
 UNION ALL
-SELECT item_id, kind, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE rank <= {PER_BRANCH}
+SELECT item_id::text, kind, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE rank <= {PER_BRANCH}
 UNION ALL
-SELECT m.id, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
+SELECT m.id::text, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
 WHERE m.pinned AND {visible}
 UNION ALL
-(SELECT m.id, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
+(SELECT m.id::text, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
  WHERE m.session_id = %(session)s AND m.visibility = 'session' AND {visible}
  ORDER BY m.id DESC LIMIT {PER_BRANCH})"""  # noqa: S608 - our own conditions
     return Statement(sql, parameters)
@@ -176,10 +176,10 @@ def _scored_memories(query: Query, *, has_vector: bool) -> str:
     UNION (SELECT id FROM shared WHERE is_worded ORDER BY id DESC LIMIT {PER_BRANCH})
     {_memory_branches(query, has_vector=has_vector)}
 )
-SELECT {MEMORY}, m.id, words.bm25, words.mass, words.matched,
+SELECT {MEMORY}, m.id::text COLLATE "C", words.bm25, words.mass, words.matched,
        1 - (m.embedding <=> %(vector)s::halfvec), m.content, m.observed_at, m.created_at,
-       m.category, m.source, m.pinned, m.usefulness, m.confidence, m.source_turns,
-       NULL::uuid, 0, 0, ''
+       m.category, m.source, m.pinned, m.usefulness, m.confidence, m.source_turns::text[],
+       NULL::text, 0, 0, ''
 FROM candidate JOIN memories_memory m USING (id) {_words("m")}
 WHERE {memory_is_visible(query)})"""  # noqa: S608 - our own conditions
 
@@ -221,10 +221,10 @@ def _nearest(row: str) -> str:
 
 
 def _passage_columns(text: str) -> str:
-    return f"""{PASSAGE}, p.id, words.bm25, words.mass, words.matched,
+    return f"""{PASSAGE}, p.id::text COLLATE "C", words.bm25, words.mass, words.matched,
        1 - (p.embedding <=> %(vector)s::halfvec), {text}, p.said_at, p.created_at,
-       '{PASSAGE_CATEGORY}', '', false, {NEUTRAL}::float8, {NEUTRAL}::float8, ARRAY[p.turn_id],
-       p.session_id, p.turn_index, p.part, p.role"""
+       '{PASSAGE_CATEGORY}', '', false, {NEUTRAL}::float8, {NEUTRAL}::float8,
+       ARRAY[p.turn_id::text], p.session_id::text, p.turn_index, p.part, p.role"""
 
 
 def _words(row: str) -> str:

@@ -1,6 +1,6 @@
 """The words of a query as the agent's corpus knows them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class Words:
         """Return what the scoring statements take."""
         return {
             "terms": array_literal(self.terms),
-            "idfs": array_literal(map(repr, self.idfs)),
+            "idfs": array_literal([repr(idf) for idf in self.idfs]),
             "mean_length": self.mean_length,
         }
 
@@ -47,9 +47,9 @@ class Words:
         return Matches(terms, mass, mass / (sum(self.idfs) or 1.0))
 
 
-def array_literal(values: Iterable[str]) -> str:
+def array_literal(values: Sequence[str]) -> str:
     """Write an array as Postgres reads it; psycopg takes ten times as long to.
 
-    For terms, numbers and uuids: none holds a quote or a backslash.
+    For terms, numbers and ids: none holds a quote or a backslash.
     """
-    return "{" + ",".join([f'"{value}"' for value in values]) + "}"
+    return '{"' + '","'.join(values) + '"}' if values else "{}"

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ibex.tenancy import tenant
 from memories.models import Memory
 from memories.retrieval import Query, Retrieval
-from memories.retrieval.relevance import rescale, smooth
+from memories.retrieval.relevance import beside, places, rescale, smooth
 from memories.terms import count_terms
 from tests.conftest import World
 from tests.context.library import ask, find, find_by_id, open_session, remember, say, search
@@ -149,8 +149,8 @@ def test_a_part_is_lifted_by_the_other_part_of_its_turn(world: World) -> None:
 
 
 def test_smoothing_adds_the_measured_shares() -> None:
-    places = [(0, 0), (0, 1), (0, 2), (0, 4), (1, 1)]
-    smoothed = smooth(places, np.array([1.0, 2.0, 4.0, 8.0, 16.0]))
+    turns = [("a", 0), ("a", 1), ("a", 2), ("a", 4), ("b", 1)]
+    smoothed = smooth(places(turns), np.array([1.0, 2.0, 4.0, 8.0, 16.0]))
     expected = [
         1 + 0.45 * 2 + 0.30 * 4,
         2 + 0.45 * (1 + 4),
@@ -162,9 +162,22 @@ def test_smoothing_adds_the_measured_shares() -> None:
 
 
 def test_a_turn_counts_as_its_best_part_and_parts_share_with_each_other() -> None:
-    places = [(0, 0), (0, 0), (0, 1)]
-    smoothed = smooth(places, np.array([1.0, 3.0, 5.0]))
+    turns = [("a", 0), ("a", 0), ("a", 1)]
+    smoothed = smooth(places(turns), np.array([1.0, 3.0, 5.0]))
     assert smoothed == pytest.approx([1 + 0.45 * 5 + 0.3 * 3, 3 + 0.45 * 5 + 0.3 * 1, 5 + 0.45 * 3])
+
+
+def test_three_parts_share_with_the_best_of_the_others() -> None:
+    turns = places([("a", 7), ("b", 7), ("a", 7), ("a", 7)])
+    smoothed = smooth(turns, np.array([1.0, 9.0, 2.0, 4.0]))
+    assert smoothed == pytest.approx([1 + 0.3 * 4, 9, 2 + 0.3 * 4, 4 + 0.3 * 2])
+    assert smooth(places([]), np.array([])).tolist() == []
+
+
+def test_the_turns_next_to_a_hit_pass_with_it_and_no_others() -> None:
+    turns = places([("a", 0), ("a", 1), ("a", 2), ("a", 3), ("b", 1)])
+    hits = np.array([False, True, False, False, False])
+    assert beside(turns, hits).tolist() == [True, True, True, False, False]
 
 
 def test_rescaling_keeps_the_order_and_gives_back_the_spread() -> None:
