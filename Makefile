@@ -16,7 +16,7 @@ PLACEHOLDERS := IBEX_ENV=production IBEX_ALLOWED_HOSTS=ibex.example \
 	IBEX_DATABASE_URL=postgres://nobody@localhost/none IBEX_REDIS_URL=redis://localhost/0
 RUN := $(BIN)/python -m ibex.embedded run --
 
-.PHONY: help up test check verify bench e2e-smoke-p3 proto requirements clean
+.PHONY: help up test check verify bench e2e-smoke-p3 openapi demo-data demo-data-remove proto requirements clean
 .DEFAULT_GOAL := help
 
 help:  ## List the targets
@@ -43,6 +43,9 @@ bench: .venv/dev.stamp  ## Measure, and write benchmarks/results/ (ARGS="proxy -
 
 e2e-smoke-p3: .venv/runtime.stamp  ## Drive a running stack from outside, end to end
 	infra/scripts/e2e_smoke_p3.sh
+
+openapi: .venv/dev.stamp  ## Write docs/api/openapi.json from the code
+	$(PLACEHOLDERS) $(BIN)/python manage.py spectacular
 
 proto: .venv/dev.stamp  ## Generate the gRPC code from context/proto/context.proto
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. \

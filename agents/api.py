@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from agents import services
 from agents.models import Agent
 from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer, Text
+from ibex.openapi import documented, page_of
 from orgs.models import Organization
 from orgs.permissions import Permission
 from orgs.refusals import AgentNotAuthorized
@@ -73,6 +75,19 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         ]
 
 
+RETIRED = {409: ["AGENT_ARCHIVED"]}
+NEW_AGENT = OpenApiExample(
+    "A support agent",
+    {
+        "name": "Support",
+        "slug": "support",
+        "memory_scope": "subject",
+        "config": {"max_injected_memories": 10},
+    },
+    request_only=True,
+)
+
+
 class AgentViewSet(OrgViewSet[Agent]):
     """List, create, configure, pause and retire agents."""
 
@@ -87,6 +102,7 @@ class AgentViewSet(OrgViewSet[Agent]):
         "archive": Permission.AGENT_WRITE,
     }
 
+    @documented(query=AgentQuery, answers=page_of(AgentSerializer))
     def list(self, _request: Request) -> Response:
         """List agents, newest first."""
         query = self.read_query(AgentQuery)
@@ -95,6 +111,12 @@ class AgentViewSet(OrgViewSet[Agent]):
             agents = agents.filter(status=query["status"])
         return self.page(agents, query, AgentSerializer().to_representation)
 
+    @documented(
+        takes=NewAgent,
+        answers={201: AgentSerializer},
+        refuses={403: ["AGENT_NOT_AUTHORIZED"], 409: ["CONFLICT"]},
+        examples=[NEW_AGENT],
+    )
     def create(self, request: Request) -> Response:
         """Create an agent; a token of one agent cannot make another."""
         if self.caller.agent_id is not None:
@@ -104,10 +126,12 @@ class AgentViewSet(OrgViewSet[Agent]):
         agent = services.create_agent(org=org, actor=self.caller.actor, **values)
         return Response(AgentSerializer(agent).data, status=201)
 
+    @documented(answers=AgentSerializer)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:
         """Show one agent."""
         return Response(AgentSerializer(self.get_object()).data)
 
+    @documented(takes=AgentChanges, answers=AgentSerializer, refuses=RETIRED)
     def partial_update(self, request: Request, **_ids: UUID) -> Response:
         """Change an agent's name, description or configuration."""
         agent = self.get_object()
@@ -116,14 +140,17 @@ class AgentViewSet(OrgViewSet[Agent]):
             agent = services.update_agent(agent=agent, actor=self.caller.actor, **changes)
         return Response(AgentSerializer(agent).data)
 
+    @documented(takes=Reason, answers=AgentSerializer, refuses=RETIRED)
     def activate(self, request: Request, **_ids: UUID) -> Response:
         """Serve the agent's requests again."""
         return self._change_status(request, services.activate_agent)
 
+    @documented(takes=Reason, answers=AgentSerializer, refuses=RETIRED)
     def pause(self, request: Request, **_ids: UUID) -> Response:
         """Refuse the agent's requests until it is activated again."""
         return self._change_status(request, services.pause_agent)
 
+    @documented(takes=Reason, answers=AgentSerializer, refuses=RETIRED)
     def archive(self, request: Request, **_ids: UUID) -> Response:
         """Retire the agent for good."""
         return self._change_status(request, services.archive_agent)

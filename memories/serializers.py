@@ -6,7 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from ibex.api import PageQuery, Probability, StrictSerializer, Text
+from memories.conflicts import Outcome
 from memories.models import MAX_CONTENT_BYTES, Category, Memory, MemoryLabel
+from memories.retrieval.candidates import Scores
 
 MAX_QUERY_CHARACTERS = 10_000
 MAX_FOUND = 50
@@ -53,6 +55,50 @@ class MemorySerializer(serializers.ModelSerializer[Memory]):
             "updated_at",
             "source_turns",
         ]
+
+
+class WrittenMemory(MemorySerializer):
+    """A memory, and what became of what was to be remembered."""
+
+    outcome = serializers.ChoiceField([outcome.value for outcome in Outcome])
+
+    class Meta(MemorySerializer.Meta):
+        fields = [*MemorySerializer.Meta.fields, "outcome"]
+
+
+class ScoreParts(serializers.Serializer[Scores]):
+    """What a score is made of, in the order in which the parts build on each other."""
+
+    bm25 = serializers.FloatField()
+    cosine = serializers.FloatField(allow_null=True, help_text="Null without a vector.")
+    share = serializers.FloatField(help_text="How much of the question's idf the words match.")
+    z_bm25 = serializers.FloatField()
+    z_cosine = serializers.FloatField()
+    relevance = serializers.FloatField()
+    smoothed = serializers.FloatField()
+    recency = serializers.FloatField()
+    usefulness = serializers.FloatField()
+    confidence = serializers.FloatField()
+    final = serializers.FloatField()
+
+
+class FoundMemory(MemorySerializer):
+    """A memory that a search found, the best first."""
+
+    score = serializers.FloatField()
+    scores = ScoreParts()
+
+    class Meta(MemorySerializer.Meta):
+        fields = [*MemorySerializer.Meta.fields, "score", "scores"]
+
+
+class SearchResult(serializers.Serializer[Any]):
+    """What a search found."""
+
+    items = FoundMemory(many=True)
+    degraded = serializers.BooleanField(
+        help_text="The question could not be embedded; words alone were compared."
+    )
 
 
 class GivenLabel(StrictSerializer):

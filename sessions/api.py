@@ -23,9 +23,10 @@ from ibex.api import (
     Text,
 )
 from ibex.keyset import Order, take_page
+from ibex.openapi import documented, page_of
 from orgs.permissions import Permission
 from sessions import bodies, services
-from sessions.archive import archive_url, open_signed
+from sessions.archive import ArchiveLink, archive_url, open_signed
 from sessions.archiving import CONTENT_TYPE
 from sessions.errors import UnreadableBody
 from sessions.file_chunks import FileChunks
@@ -105,6 +106,16 @@ class TurnSerializer(serializers.ModelSerializer[Turn]):
             return None
 
 
+class ArchiveLinkSerializer(serializers.Serializer[ArchiveLink]):
+    """A link that downloads an archive, and how to tell that all of it arrived."""
+
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()
+    sha256 = serializers.CharField()
+    size = serializers.IntegerField(help_text="In bytes.")
+    version = serializers.IntegerField(help_text="How often the archive was written.")
+
+
 class SessionQuery(PageQuery):
     """The filters of the list of sessions."""
 
@@ -126,6 +137,7 @@ class SessionViewSet(OrgViewSet[Session]):
         "archive_url": Permission.SESSION_EXPORT,
     }
 
+    @documented(query=SessionQuery, answers=page_of(SessionSerializer))
     def list(self, _request: Request) -> Response:
         """List sessions, the newest first."""
         query = self.read_query(SessionQuery)
@@ -133,10 +145,12 @@ class SessionViewSet(OrgViewSet[Session]):
         sessions = self.get_queryset().filter(**wanted)
         return self.page(sessions, query, SessionSerializer().to_representation)
 
+    @documented(answers=SessionSerializer)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:
         """Show one session."""
         return Response(SessionSerializer(self.get_object()).data)
 
+    @documented(query=PageQuery, answers=page_of(TurnSerializer))
     def turns(self, _request: Request, **_ids: UUID) -> Response:
         """List the turns of a session in order, with their words."""
         session = self.get_object()
@@ -145,6 +159,7 @@ class SessionViewSet(OrgViewSet[Session]):
         query["limit"] = _fitting(turns, query)
         return self.page(turns, query, TurnSerializer().to_representation, IN_ORDER)
 
+    @documented(takes=StrictSerializer, answers=SessionSerializer)
     def terminate(self, request: Request, **_ids: UUID) -> Response:
         """End a session: what it has not been learned from yet is due at once."""
         session = self.get_object()
@@ -154,6 +169,11 @@ class SessionViewSet(OrgViewSet[Session]):
         )
         return Response(SessionSerializer(session).data)
 
+    @documented(
+        takes=StrictSerializer,
+        answers=ArchiveLinkSerializer,
+        refuses={409: ["ARCHIVE_NOT_READY"]},
+    )
     def archive_url(self, request: Request, **_ids: UUID) -> Response:
         """Make a link that downloads the session's archive for 15 minutes; it is audited."""
         session = self.get_object()
@@ -173,6 +193,10 @@ class ArchiveDownload(APIView):
     content_negotiation_class = AlwaysJson
     http_method_names = ["get", "head"]
 
+    @documented(
+        answers={(200, CONTENT_TYPE): bytes},
+        refuses={403: ["ARCHIVE_LINK_INVALID"]},
+    )
     def get(self, _request: Request, signed: str) -> StreamingHttpResponse:
         """Stream the archive. 403 for a link that is too old or was changed."""
         archive = open_signed(signed)
