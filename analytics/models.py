@@ -1,9 +1,10 @@
-"""Request records: one row a call, numbers and ids only, never text."""
+"""What calls cost: one row a call, numbers and ids only, never text."""
 
 from django.db import models
 from django.utils import timezone
 
-from orgs.models import Organization, OrgQuerySet
+from ibex.fields import EnumField
+from orgs.models import Organization, OrgQuerySet, TenantModel
 
 
 class RequestRecord(models.Model):
@@ -45,3 +46,36 @@ class RequestRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.model}"
+
+
+class ExtractionRecord(TenantModel):
+    """What one call of the extractor's model cost and how it ended. The rules make none."""
+
+    class Outcome(models.TextChoices):
+        """How it ended; `misconfigured` is for an operator to mend."""
+
+        OK = "ok"
+        INVALID = "invalid"
+        UNAVAILABLE = "unavailable"
+        MISCONFIGURED = "misconfigured"
+
+    agent_id = models.UUIDField()
+    session_id = models.UUIDField()
+    extractor = models.CharField(max_length=255, help_text="With the version of its prompt.")
+    model = models.CharField(max_length=255)
+    turns = models.PositiveIntegerField()
+    candidates = models.PositiveIntegerField(default=0)
+    tokens_in = models.PositiveIntegerField(default=0)
+    tokens_out = models.PositiveIntegerField(default=0)
+    latency_ms = models.FloatField()
+    outcome = EnumField(choices=Outcome)
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["org", "-created_at"], name="extractions_of_an_org_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.model}"

@@ -13,7 +13,7 @@ from django.db import connection
 from prometheus_client import Counter, Gauge
 
 from ibex import due
-from memories.tasks import embed_if_missing, learn_from_session
+from memories.tasks import embed_if_missing, learn_from_dead_letter, learn_from_session
 from sessions.tasks import archive_session, complete_idle_session
 
 LIMIT = 64
@@ -28,6 +28,11 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
         "learn",
         "SELECT org_id, id FROM ibex_claim_learning(%(limit)s, %(lease)s::interval)",
         learn_from_session,
+    ),
+    (
+        "dead letter",
+        "SELECT org_id, id FROM ibex_claim_dead_letters(%(limit)s, %(lease)s::interval)",
+        learn_from_dead_letter,
     ),
     (
         "embed",

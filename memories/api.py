@@ -10,12 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents.models import Agent
-from ibex.api import OrgRelatedField, OrgViewSet, Reason, visible_rows
+from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, Reason, visible_rows
 from ibex.tenancy import tenant
 from memories import services
 from memories.acting import acting_agent, acting_subject, visible_to
+from memories.dead_letters import retry_dead_letter
 from memories.finding import find_memories, query_vector
-from memories.models import Memory, MemoryQuerySet
+from memories.models import DeadLetter, Memory, MemoryQuerySet
 from memories.serializers import (
     Feedback,
     MemoryChanges,
@@ -230,6 +231,57 @@ class MemoriesOfAgentViewSet(MemoryViewSet):
 
     def _agent(self, agent_id: UUID) -> Agent:
         return get_object_or_404(visible_rows(Agent.objects.all(), self.caller), pk=agent_id)
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    """Turns that could not be learned from; where their words are, not the words."""
+
+    class Meta:
+        model = DeadLetter
+        fields = [
+            "id",
+            "agent_id",
+            "session_id",
+            "first_turn",
+            "last_turn",
+            "reason",
+            "extractor",
+            "attempts",
+            "retry_after",
+            "resolved_at",
+            "created_at",
+        ]
+
+
+class DeadLetterQuery(PageQuery):
+    """The filters of the list of dead letters."""
+
+    status = serializers.ChoiceField(["open", "resolved"], required=False)
+    agent_id = OrgRelatedField(queryset=Agent.objects.all(), required=False)
+
+
+class DeadLetterViewSet(OrgViewSet[DeadLetter]):
+    """See what could not be learned from, and have it tried again."""
+
+    queryset = DeadLetter.objects.all()
+    required: ClassVar = {"list": Permission.JOB_MANAGE, "retry": Permission.JOB_MANAGE}
+
+    def list(self, _request: Request) -> Response:
+        """List dead letters, newest first."""
+        query = self.read_query(DeadLetterQuery)
+        letters: Any = self.get_queryset()
+        if "status" in query:
+            letters = letters.open() if query["status"] == "open" else letters.resolved()
+        if "agent_id" in query:
+            letters = letters.filter(agent=query["agent_id"])
+        return self.page(letters, query, DeadLetterSerializer().to_representation)
+
+    def retry(self, request: Request, **_ids: UUID) -> Response:
+        """Make the turns due at once. 409 when they have been learned from."""
+        letter = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        letter = retry_dead_letter(dead_letter=letter, actor=self.caller.actor, reason=reason)
+        return Response(DeadLetterSerializer(letter).data)
 
 
 def refuse_sharing(caller: Caller, values: dict[str, Any]) -> None:

@@ -40,3 +40,13 @@ class MemoryStatusRefused(DomainError):
 
     def __init__(self, status: str, action: str) -> None:
         super().__init__(f"A memory that is {status.replace('_', ' ')} cannot be {action}.")
+
+
+class DeadLetterResolved(DomainError):
+    """The turns were learned from after all, and are not learned from again."""
+
+    code = "DEAD_LETTER_RESOLVED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("These turns have been learned from already.")

@@ -7,7 +7,7 @@ a memory is not made twice from one turn, and the cursor only moves forward, las
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,12 +16,20 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
+from analytics.models import ExtractionRecord
 from ibex import due
 from ibex.errors import DomainError
 from ibex.tenancy import tenant
-from memories import metrics
-from memories.extraction import CandidateMemory, TurnText, get_extractor
-from memories.models import Memory
+from memories import dead_letters, metrics
+from memories.extraction import (
+    CandidateMemory,
+    ExtractionInvalid,
+    ExtractionUnavailable,
+    TurnText,
+    get_extractor,
+)
+from memories.extraction.calls import Call, noting_calls
+from memories.models import DeadLetter, Memory
 from memories.passages import TurnWords, index_turns, read_turn
 from memories.services import write_memory
 from orgs.audit import Actor
@@ -33,7 +41,6 @@ BATCH = 20
 CAREFUL_AFTER = 2
 """After so many failures turns are learned one by one, so that a bad one holds up no others."""
 LONGEST_WAIT = timedelta(hours=1)
-EXTRACTION = Actor.system("extraction")
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ibex.learn:' || %s, 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('ibex.learn:' || %s, 0))"
 
@@ -54,14 +61,46 @@ def learn_from_session(*, org_id: UUID, session_id: UUID) -> None:
     """Learn from the turns of a session that nobody has learned from.
 
     Nothing happens when another worker is at it. After an error the session stays claimed for a
-    while that doubles with every attempt, from a lease to an hour, and then is due again.
+    while that doubles with every attempt, from a lease to an hour, and then is due again. Turns
+    for which the extractor has no usable answer are set aside, and the cursor moves past them.
     """
     with _alone(session_id) as is_alone:
         batch = _next_batch(org_id, session_id) if is_alone else None
         if batch is None:
             return
-        _learn(batch)
-        _move_cursor(org_id, session_id, through=batch.turns[-1].index if batch.turns else -1)
+        invalid = None
+        try:
+            _learn(batch)
+        except ExtractionUnavailable as error:
+            _put_off(batch, error)
+            return
+        except ExtractionInvalid as error:
+            invalid = error
+        _move_cursor(batch, invalid)
+
+
+def learn_from_dead_letter(*, org_id: UUID, dead_letter_id: UUID) -> None:
+    """Learn from turns that were set aside, if they are due; what they said is written once.
+
+    When it fails again they wait for an operator; while the extractor is away they stay due.
+    """
+    session_id = dead_letters.session_of_due(org_id, dead_letter_id)
+    if session_id is None:
+        return
+    with _alone(session_id) as is_alone:
+        begun = _begin_again(org_id, dead_letter_id) if is_alone else None
+        if begun is None:
+            return
+        letter, batch = begun
+        try:
+            _learn(batch)
+        except ExtractionUnavailable as error:
+            _put_off(batch, error)
+        except ExtractionInvalid as error:
+            _note_invalid(batch, error)
+            dead_letters.put_back(letter, reason=error.reason, extractor=get_extractor().version)
+        else:
+            dead_letters.resolve(letter)
 
 
 @contextmanager
@@ -99,6 +138,24 @@ def _next_batch(org_id: UUID, session_id: UUID) -> Batch | None:
         return Batch(session, agent, list(turns[:limit]), not is_on)
 
 
+def _begin_again(org_id: UUID, dead_letter_id: UUID) -> tuple[DeadLetter, Batch] | None:
+    """Read the turns of a dead letter; where nothing may be learned it waits for an operator."""
+    with tenant(org_id):
+        org = Organization.objects.filter(pk=org_id).first()
+        if org is None or org.status == Organization.Status.DELETING:
+            return None
+        letter = dead_letters.begin(dead_letter_id, _wait)
+        if letter is None:
+            return None
+        session, agent = letter.session, letter.agent
+        turns = session.turns.filter(index__range=(letter.first_turn, letter.last_turn))
+        is_on = org.memory_extraction_enabled and agent.extraction_enabled
+        if not is_on:
+            dead_letters.put_back(letter, reason=letter.reason, extractor=letter.extractor)
+            return None
+        return letter, Batch(session, agent, list(turns.order_by("index")), is_off=False)
+
+
 def _wait(attempts: int) -> timedelta:
     lease = due.lease()
     return min(lease * float(2 ** min(attempts, 20)), max(LONGEST_WAIT, lease))
@@ -111,9 +168,33 @@ def _learn(batch: Batch) -> None:
     if batch.is_off:
         return
     extractor = get_extractor()
-    for candidate in extractor.extract(_texts(words)):
+    with noting_calls() as calls:
+        try:
+            candidates = extractor.extract(_texts(words))
+        finally:
+            _record_calls(batch, extractor.version, calls)
+    actor = Actor.system(f"extraction {extractor.version}")
+    for candidate in candidates:
         metrics.CANDIDATES.labels(extractor.version).inc()
-        _remember(batch, candidate)
+        _remember(batch, candidate, actor)
+
+
+def _record_calls(batch: Batch, version: str, calls: Sequence[Call]) -> None:
+    """Store what the calls cost, the failed ones too."""
+    if not calls:
+        return
+    session = batch.session
+    with tenant(session.org_id):
+        ExtractionRecord.objects.bulk_create(
+            ExtractionRecord(
+                org_id=session.org_id,
+                agent_id=session.agent_id,
+                session_id=session.pk,
+                extractor=version,
+                **asdict(call),
+            )
+            for call in calls
+        )
 
 
 def _texts(words: Sequence[TurnWords]) -> list[TurnText]:
@@ -124,7 +205,7 @@ def _texts(words: Sequence[TurnWords]) -> list[TurnText]:
     ]
 
 
-def _remember(batch: Batch, candidate: CandidateMemory) -> None:
+def _remember(batch: Batch, candidate: CandidateMemory, actor: Actor) -> None:
     """Write one candidate; one that breaks a rule is counted and left out."""
     session = batch.session
     of_subject = batch.agent.memory_scope == Agent.MemoryScope.SUBJECT
@@ -132,7 +213,7 @@ def _remember(batch: Batch, candidate: CandidateMemory) -> None:
         write_memory(
             agent=batch.agent,
             content=candidate.content,
-            actor=EXTRACTION,
+            actor=actor,
             source=Memory.Source.EXTRACTED,
             labels=candidate.labels,
             confidence=candidate.confidence,
@@ -141,7 +222,7 @@ def _remember(batch: Batch, candidate: CandidateMemory) -> None:
             subject_key=candidate.subject_key,
             valid_from=candidate.valid_from,
             valid_until=candidate.valid_until,
-            observed_at=candidate.valid_from,
+            observed_at=candidate.observed_at or candidate.valid_from,
             source_turns=candidate.source_turns,
             replaces=candidate.replaces,
             retracts=candidate.retracts,
@@ -151,10 +232,37 @@ def _remember(batch: Batch, candidate: CandidateMemory) -> None:
         log.warning("candidate refused", reason=type(error).__name__, session=str(session.pk))
 
 
-def _move_cursor(org_id: UUID, session_id: UUID, *, through: int) -> None:
-    """Note how far the session was learned; turns that came meanwhile keep it due."""
-    with tenant(org_id):
-        session = Session.objects.select_for_update().get(pk=session_id)
+def _put_off(batch: Batch, error: ExtractionUnavailable) -> None:
+    """Leave the turns claimed; when the claim expires they are due again."""
+    log.warning("extractor away", reason=str(error), session=str(batch.session.pk))
+
+
+def _note_invalid(batch: Batch, error: ExtractionInvalid) -> None:
+    log.warning(
+        "extraction invalid",
+        reason=error.reason.value,
+        problem=error.problem,
+        session=str(batch.session.pk),
+    )
+
+
+def _move_cursor(batch: Batch, invalid: ExtractionInvalid | None) -> None:
+    """Note how far the session was learned; turns that came meanwhile keep it due.
+
+    Turns without a usable answer are set aside in the same transaction.
+    """
+    through = batch.turns[-1].index if batch.turns else -1
+    with tenant(batch.session.org_id):
+        session = Session.objects.select_for_update().get(pk=batch.session.pk)
+        if invalid:
+            _note_invalid(batch, invalid)
+            dead_letters.set_aside(
+                session,
+                batch.turns[0].index,
+                through,
+                reason=invalid.reason,
+                extractor=get_extractor().version,
+            )
         session.extracted_through = max(session.extracted_through, through)
         rest = session.turns.filter(index__gt=session.extracted_through).order_by("index")
         first = rest.values_list("created_at", flat=True).first()

@@ -1,6 +1,6 @@
 """What the write pipeline counts. No label names an organization, a person or a text."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 WRITTEN = Counter(
     "ibex_memories_written_total", "Candidates that went through the write pipeline.", ["outcome"]
@@ -15,4 +15,18 @@ LOOP_GUARD = Counter(
 CANDIDATES = Counter("ibex_extracted_candidates_total", "What extractors proposed.", ["extractor"])
 REFUSED = Counter(
     "ibex_refused_candidates_total", "Extracted candidates that broke a rule.", ["reason"]
+)
+EXTRACTION_CALLS = Counter(
+    "ibex_extraction_calls_total", "Calls of the extractor's model by how they ended.", ["outcome"]
+)
+EXTRACTION_TOKENS = Counter(
+    "ibex_extraction_tokens_total", "Tokens of the extractor's model.", ["direction"]
+)
+EXTRACTION_SECONDS = Histogram(
+    "ibex_extraction_call_seconds",
+    "How long the extractor's model took to answer.",
+    buckets=(0.25, 0.5, 1, 2, 5, 10, 20, 30, 60),
+)
+DEAD_LETTERS = Counter(
+    "ibex_dead_letters_total", "Turns set aside, tried again, learned after all.", ["event"]
 )

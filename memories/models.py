@@ -352,6 +352,74 @@ class Passage(SearchableModel):
         return f"Part {self.part} of turn {self.turn_index}"
 
 
+class DeadLetterQuerySet(OrgQuerySet["DeadLetter"]):
+    """Words for lists of dead letters."""
+
+    def open(self) -> "DeadLetterQuerySet":
+        """Keep what nobody has learned from yet."""
+        return self.filter(resolved_at=None)
+
+    def resolved(self) -> "DeadLetterQuerySet":
+        """Keep what was learned from after all."""
+        return self.exclude(resolved_at=None)
+
+
+class DeadLetter(TenantModel):
+    """Turns of a session that the extractor could not learn from. They are kept, and findable.
+
+    It names the turns and holds none of their text. It is due when `retry_after` is set, which an
+    operator does; `attempts` counts how often learning from these turns was begun.
+    """
+
+    class Reason(models.TextChoices):
+        """Why the extractor's answer could not be used."""
+
+        NOT_JSON = "not_json"
+        SCHEMA = "schema"
+        REFUSAL = "refusal"
+        TRUNCATED = "truncated"
+        EMPTY = "empty"
+        REQUEST_REFUSED = "request_refused"
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="+", db_constraint=False)
+    session = models.ForeignKey(
+        Session, models.CASCADE, related_name="dead_letters", db_constraint=False
+    )
+    first_turn = models.PositiveIntegerField(help_text="Index of the first of the turns.")
+    last_turn = models.PositiveIntegerField(help_text="Index of the last of them.")
+    reason = EnumField(choices=Reason)
+    extractor = models.CharField(max_length=255, help_text="With the version of its prompt.")
+    attempts = models.PositiveIntegerField(default=1)
+    retry_after = models.DateTimeField(null=True, blank=True)
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DeadLetterQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_dead_letter_has_turns", condition=Q(last_turn__gte=F("first_turn"))
+            ),
+            models.CheckConstraint(
+                name="a_resolved_dead_letter_is_not_due",
+                condition=Q(resolved_at=None) | Q(retry_after=None),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["org", "-created_at", "-id"], name="dead_letters_by_time"),
+            models.Index(
+                fields=["retry_after"],
+                condition=Q(retry_after__isnull=False),
+                name="dead_letters_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Turns {self.first_turn} to {self.last_turn}"
+
+
 class Recall(TenantModel):
     """That a memory or a passage stood in the prompt of one turn.
 

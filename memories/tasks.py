@@ -14,6 +14,12 @@ def learn_from_session(org_id: UUID, session_id: UUID) -> None:
 
 
 @shared_task
+def learn_from_dead_letter(org_id: UUID, dead_letter_id: UUID) -> None:
+    """Learn from turns that were set aside and that an operator has made due again."""
+    learning.learn_from_dead_letter(org_id=org_id, dead_letter_id=dead_letter_id)
+
+
+@shared_task
 def embed_if_missing(org_id: UUID, kind: str, item_id: UUID) -> None:
     """Make up for an embedding that could not be made at once."""
     services.embed_if_missing(org_id=org_id, kind=kind, item_id=item_id)

@@ -13,10 +13,11 @@ from django.core.files.storage import storages
 from django.db.models import Model, Q, QuerySet
 
 from agents.models import Agent
-from analytics.models import RequestRecord
+from analytics.models import ExtractionRecord, RequestRecord
 from directives.models import Directive, DirectiveVersion
 from memories.models import (
     CorpusStatistics,
+    DeadLetter,
     Memory,
     MemoryLabel,
     MemoryRelationship,
@@ -160,7 +161,9 @@ TABLES = [
     TableStore("postings", Posting, column("subject")),
     TableStore("term statistics", TermStatistics, without_subject=COUNTS),
     TableStore("corpus statistics", CorpusStatistics, without_subject=COUNTS),
+    TableStore("dead letters", DeadLetter, column("session__subject")),
     TableStore("request records", RequestRecord, requests),
+    TableStore("extraction records", ExtractionRecord, requests),
 ]
 
 KEYS = [

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from agents.api import AgentViewSet
-from memories.api import MemoriesOfAgentViewSet, OrgMemoryViewSet
+from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
 
 agents = [
@@ -30,6 +30,11 @@ memories = [
     path("memories/<uuid:pk>/restore", OrgMemoryViewSet.as_view({"post": "restore"})),
 ]
 
+dead_letters = [
+    path("dead-letters", DeadLetterViewSet.as_view({"get": "list"})),
+    path("dead-letters/<uuid:pk>/retry", DeadLetterViewSet.as_view({"post": "retry"})),
+]
+
 sessions = [
     path("sessions", SessionViewSet.as_view({"get": "list"})),
     path("sessions/<uuid:pk>", SessionViewSet.as_view({"get": "retrieve"})),
@@ -39,7 +44,7 @@ sessions = [
     path("archives/<str:signed>", ArchiveDownload.as_view()),
 ]
 
-urlpatterns = [path("api/v1/", include([*agents, *memories, *sessions]))]
+urlpatterns = [path("api/v1/", include([*agents, *memories, *dead_letters, *sessions]))]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"

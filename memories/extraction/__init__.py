@@ -3,12 +3,26 @@
 from functools import cache
 
 from ibex.env import env
-from memories.extraction.base import CandidateMemory, Extractor, TurnText
+from memories.extraction.base import (
+    CandidateMemory,
+    ExtractionInvalid,
+    ExtractionUnavailable,
+    Extractor,
+    TurnText,
+)
+from memories.extraction.llm import LlmExtractor
 from memories.extraction.rules import RulesExtractor
 
-__all__ = ["CandidateMemory", "Extractor", "TurnText", "get_extractor"]
+__all__ = [
+    "CandidateMemory",
+    "ExtractionInvalid",
+    "ExtractionUnavailable",
+    "Extractor",
+    "TurnText",
+    "get_extractor",
+]
 
-EXTRACTORS: dict[str, type[Extractor]] = {"rules": RulesExtractor}
+EXTRACTORS: dict[str, type[Extractor]] = {"rules": RulesExtractor, "llm": LlmExtractor}
 
 
 @cache

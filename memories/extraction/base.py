@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from memories.models import DeadLetter
+
 
 @dataclass(frozen=True)
 class TurnText:
@@ -22,7 +24,7 @@ class CandidateMemory:
 
     `subject_key` says what it is about: another value for the same key replaces it. `replaces`
     names further keys whose memories end with this one; with `retracts`, only those end whose
-    text mentions these words.
+    text mentions these words. `observed_at` is when it was said, where that is not `valid_from`.
     """
 
     content: str
@@ -32,6 +34,7 @@ class CandidateMemory:
     source_turns: tuple[UUID, ...]
     subject_key: str = ""
     valid_until: datetime | None = None
+    observed_at: datetime | None = None
     replaces: tuple[str, ...] = field(default=())
     retracts: str = ""
 
@@ -43,5 +46,28 @@ class Extractor(Protocol):
     """Name and version, kept with what it found."""
 
     def extract(self, turns: Sequence[TurnText]) -> list[CandidateMemory]:
-        """Return candidates in the order in which they were said; often none."""
+        """Return candidates in the order in which they were said; often none.
+
+        Raises `ExtractionUnavailable` and `ExtractionInvalid`.
+        """
         ...
+
+
+class ExtractionUnavailable(Exception):
+    """The extractor cannot be asked now: the turns stay due. The message holds no text."""
+
+
+class ExtractorMisconfigured(ExtractionUnavailable):
+    """The provider refuses our key, our model or our URL: an operator has to act."""
+
+
+class ExtractionInvalid(Exception):
+    """The extractor's answer cannot be used, and asking again did not help: set the turns aside.
+
+    `problem` names the rule that was broken and where, never what was said.
+    """
+
+    def __init__(self, reason: DeadLetter.Reason, problem: str) -> None:
+        self.reason = reason
+        self.problem = problem
+        super().__init__(f"{reason}: {problem}")

@@ -10,7 +10,7 @@ import orjson
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories.models import Memory, MemoryLabel
+from memories.models import DeadLetter, Memory, MemoryLabel
 from sessions.models import Session, Turn
 
 
@@ -66,3 +66,18 @@ def make_turn(
         )
         Session.objects.filter(pk=session.pk).update(turn_count=index + 1)
     return turn
+
+
+def make_dead_letter(session: Session, **fields: Any) -> DeadLetter:
+    """Set the first turn of a session aside."""
+    with tenant(session.org_id):
+        return DeadLetter.objects.create(
+            org_id=session.org_id,
+            agent_id=session.agent_id,
+            session=session,
+            first_turn=0,
+            last_turn=0,
+            reason=DeadLetter.Reason.SCHEMA,
+            extractor="llm-1/gpt",
+            **fields,
+        )

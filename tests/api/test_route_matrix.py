@@ -17,7 +17,7 @@ from orgs.authentication import OperatorAuthentication
 from orgs.permissions import ALL, VIEWER, Permission
 from orgs.services import revoke_token
 from tests.api.conftest import MakeApi, refused
-from tests.api.rows import make_memory, make_session
+from tests.api.rows import make_dead_letter, make_memory, make_session
 from tests.conftest import TESTS, World
 
 ROLES = ("memory", "api")
@@ -95,6 +95,7 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/agents",
         "GET /api/v1/agents/<uuid:agent_id>/memories",
         "GET /api/v1/agents/<uuid:pk>",
+        "GET /api/v1/dead-letters",
         "GET /api/v1/memories",
         "GET /api/v1/memories/<uuid:pk>",
         "GET /api/v1/sessions",
@@ -110,6 +111,7 @@ def test_the_routes_are_these() -> None:
         "POST /api/v1/agents/<uuid:pk>/activate",
         "POST /api/v1/agents/<uuid:pk>/archive",
         "POST /api/v1/agents/<uuid:pk>/pause",
+        "POST /api/v1/dead-letters/<uuid:pk>/retry",
         "POST /api/v1/memories/<uuid:pk>/archive",
         "POST /api/v1/memories/<uuid:pk>/restore",
         "POST /api/v1/sessions/<uuid:pk>/archive-url",
@@ -286,6 +288,8 @@ def path_to_a_row_of(agent: Agent, route: Route) -> str:
     """Make a row of the kind that the route is about, and return its path."""
     if "/agents/<" in route.path:
         return address(route, pk=agent.pk, agent_id=agent.pk)
+    if "/dead-letters/<" in route.path:
+        return address(route, pk=make_dead_letter(make_session(agent)).pk)
     make = make_memory if "/memories/<" in route.path else make_session
     return address(route, pk=make(agent, str(uuid7())).pk)
 

@@ -16,6 +16,7 @@ from tests.conftest import World
 DEFINERS = {
     "ibex_claim_archives",
     "ibex_claim_completions",
+    "ibex_claim_dead_letters",
     "ibex_claim_embeddings",
     "ibex_claim_learning",
     "ibex_ensure_partitions",

@@ -10,10 +10,11 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from agents.models import Agent
-from analytics.models import RequestRecord
+from analytics.models import ExtractionRecord, RequestRecord
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.models import (
+    DeadLetter,
     Memory,
     MemoryLabel,
     MemoryRelationship,
@@ -169,6 +170,19 @@ def live(agent: Agent, subject: str, mark: str) -> None:
             is_complete=True,
             latency_ms=1,
         )
+        ExtractionRecord.objects.create(
+            org_id=agent.org_id,
+            agent_id=agent.pk,
+            session_id=session.pk,
+            extractor="llm-1/gpt",
+            model="gpt",
+            turns=1,
+            latency_ms=1,
+            outcome="ok",
+        )
+        DeadLetter.objects.create(
+            **common, session=session, first_turn=0, last_turn=0, reason="schema", extractor="llm-1"
+        )
         audit.record("test.seen", session, actor=TESTS, subject=subject)
 
 
@@ -224,6 +238,8 @@ def test_the_personal_stores_are_these() -> None:
         Passage,
         Posting,
         Recall,
+        DeadLetter,
         RequestRecord,
+        ExtractionRecord,
     }
     assert Organization not in {store.model for store in PERSONAL}
