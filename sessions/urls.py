@@ -7,6 +7,7 @@ from sessions import views
 urlpatterns = [
     path("sessions/", views.sessions, name="sessions"),
     path("sessions/<uuid:session_id>/", views.session, name="session"),
+    path("sessions/<uuid:session_id>/archive/", views.session_archive, name="session-archive"),
     *[
         path(
             f"sessions/<uuid:session_id>/turns/<int:index>/{part}/",

@@ -1,19 +1,23 @@
 """The console's pages of sessions."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
+from ibex.errors import DomainError
 from ibex.http import address, page_or_fragment, read_page, wants_fragment
 from ibex.keyset import NEWEST_FIRST, Order
 from orgs.access import OrgRequest, operator_page
 from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
+from sessions.archive import archive_url
 from sessions.beside import read_conversation
 from sessions.conversation import whole
 from sessions.forms import MAX_INDEX, PlaceForm, SessionFilterForm
@@ -45,15 +49,21 @@ def agent_sessions(request: OrgRequest, agent_id: UUID) -> HttpResponse:
 @operator_page(Permission.SESSION_READ)
 def session(request: OrgRequest, session_id: UUID) -> HttpResponse:
     """Show a conversation with what was read and written in each turn."""
-    rows = Session.objects.select_related("agent", "agent__directive__active_version")
-    row = get_object_or_404(rows, org=request.access.org_id, pk=session_id)
-    place = PlaceForm(request.GET)
-    if not place.is_valid():
-        raise Http404
-    begin, raw = place.cleaned_data["begin"] or 0, place.cleaned_data["raw"]
-    conversation = read_conversation(row, begin, raw)
-    context = {"session": row, "agent": row.agent, "conversation": conversation}
-    return render(request, "sessions/session.html", context)
+    return _conversation(request, _session(request, session_id))
+
+
+@require_POST
+@operator_page(Permission.SESSION_READ)
+def session_archive(request: OrgRequest, session_id: UUID) -> HttpResponse:
+    """Show a link to the session's archive that holds for 15 minutes; asking is audited."""
+    row = _session(request, session_id)
+    if Permission.SESSION_EXPORT & ~request.access.permissions:
+        raise PermissionDenied
+    try:
+        link = archive_url(session=row, actor=request.actor)
+    except DomainError as error:
+        return _conversation(request, row, status=error.status, refusal=error.message)
+    return _conversation(request, row, archive=link)
 
 
 @require_GET
@@ -76,3 +86,20 @@ def _list(
     if wants_fragment(request):
         response["HX-Push-Url"] = address(request)
     return response
+
+
+def _session(request: OrgRequest, session_id: UUID) -> Session:
+    rows = Session.objects.select_related("agent", "agent__directive__active_version")
+    return get_object_or_404(rows, org=request.access.org_id, pk=session_id)
+
+
+def _conversation(
+    request: OrgRequest, row: Session, *, status: int = HTTPStatus.OK, **more: Any
+) -> HttpResponse:
+    place = PlaceForm(request.GET)
+    if not place.is_valid():
+        raise Http404
+    begin, raw = place.cleaned_data["begin"] or 0, place.cleaned_data["raw"]
+    conversation = read_conversation(row, begin, raw)
+    context = {"session": row, "agent": row.agent, "conversation": conversation, **more}
+    return render(request, "sessions/session.html", context, status=status)

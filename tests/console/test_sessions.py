@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ibex import http
 from ibex.ids import uuid7
+from ibex.tenancy import tenant
 from sessions import beside
 from sessions.models import Session
 from tests.conftest import SignIn, World
@@ -176,3 +177,24 @@ def test_sessions_page_by_keyset_and_htmx_gets_the_results_alone(
         second = client.get(link).content.decode()
         assert [str(s.pk) in first for s in made] == [False, True, True]
         assert [f"session-{s.pk}" in second for s in made] == [True, False, False]
+
+
+def test_an_archive_is_linked_once_there_is_one(
+    world: World, sign_in: SignIn, story: Story
+) -> None:
+    address = f"/sessions/{story.session.pk}/archive/"
+    client = sign_in(world.alice)
+    assert "Archive link" not in body(story.session, sign_in, world)
+    early = client.post(address)
+    assert early.status_code == 409
+    assert b"when the session has ended" in early.content
+    with tenant(world.acme):
+        Session.objects.filter(pk=story.session.pk).update(
+            archive_key="acme/scout/2026/11/x.ndjson", archive_version=1, archive_size=12
+        )
+    assert "Archive link" in body(story.session, sign_in, world)
+    answer = client.post(address)
+    assert answer.status_code == 200
+    assert b"Download version 1" in answer.content
+    assert sign_in(world.mallory).post(address).status_code == 404
+    assert sign_in(world.member("viewer")).post(address).status_code == 403

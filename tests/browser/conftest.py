@@ -1,0 +1,98 @@
+"""A real browser before a real stack: Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.stack.conftest import Stack, stack
+
+__all__ = ["stack"]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+Theme = Literal["light", "dark"]
+
+
+@dataclass
+class Visit:
+    """One signed-in browser window, and everything it complained about or asked elsewhere for."""
+
+    page: Page
+    base: str
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        """Listen from the first page on."""
+        host = urlsplit(self.base).netloc
+        self.page.on(
+            "console",
+            lambda said: (
+                self.complaints.append(said.text) if said.type in {"error", "warning"} else None
+            ),
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "request",
+            lambda request: (
+                None if urlsplit(request.url).netloc == host else self.strangers.append(request.url)
+            ),
+        )
+
+    def open(self, path: str) -> None:
+        """Go to a page of the console."""
+        self.page.goto(f"{self.base}{path}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once; without it the tests are skipped here, never in CI."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI installs chromium; it is not on PATH.")
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
+    """Open a window and sign in as the operator of `make up`."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    visiting = Visit(context.new_page(), stack.proxy_url)
+    visiting.watch()
+    visiting.open("/")
+    visiting.page.get_by_label("Email address").fill(stack.facts["operator"]["email"])
+    visiting.page.get_by_label("Password").fill(stack.facts["operator"]["password"])
+    visiting.page.get_by_role("button", name="Sign in").click()
+    visiting.page.get_by_role("heading", name="Overview").wait_for()
+    yield visiting
+    context.close()
+
+
+def photograph(visit: Visit, name: str, folder: Path) -> None:
+    """Keep how a page looks, wide and narrow, light and dark."""
+    for width, height in ((1440, 1000), (390, 844)):
+        for theme in ("light", "dark"):
+            visit.page.set_viewport_size({"width": width, "height": height})
+            visit.page.emulate_media(color_scheme=cast("Theme", theme))
+            path = folder / f"{name}-{width}-{theme}.png"
+            visit.page.screenshot(path=path, full_page=True)
+    visit.page.set_viewport_size({"width": 1440, "height": 1000})
+    visit.page.emulate_media(color_scheme="light")
