@@ -32,22 +32,26 @@ class ModelPeer(ProviderPeer):
     """Replies in the order in which a test gave them, then that there is nothing to remember."""
 
     replies: list[Reply]
+    about: str
 
-    def will(self, *replies: Reply) -> None:
-        """Give the next answers."""
+    def will(self, *replies: Reply, about: str = "") -> None:
+        """Give the next answers; to what is not about these words, that there is nothing."""
         self.reset()
         self.replies = list(replies)
+        self.about = about
 
     @property
     def asked(self) -> list[dict[str, Any]]:
-        """What it was sent."""
+        """What it was sent, about these words."""
         return self.behaviour.seen
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
-        self.behaviour.seen.append(body)
-        self.behaviour.headers.append(dict(request.headers))
-        how = self.replies.pop(0) if self.replies else Reply()
+        is_meant = self.about in body["messages"][-1]["content"]
+        if is_meant:
+            self.behaviour.seen.append(body)
+            self.behaviour.headers.append(dict(request.headers))
+        how = self.replies.pop(0) if is_meant and self.replies else Reply()
         await asyncio.sleep(how.delay_s)
         if how.status != 200:
             echo = json.dumps(body["messages"])  # a provider may quote what it was asked
