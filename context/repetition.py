@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from memories.retrieval import Candidate
-from memories.terms import count_terms
 
+WORD = re.compile(r"\w+")
 ONLY_A_QUESTION = re.compile(r"[^.!?\n]*\?")
 SAME_WORDS = 0.8
-"""Two passages repeat each other from this Jaccard similarity of their terms on."""
+"""Two passages repeat each other from this Jaccard similarity of their words on."""
 
 
 def without_repetition(
@@ -39,8 +39,14 @@ def without_repetition(
 def _reason(passage: Candidate, said: list[set[str]]) -> str:
     if ONLY_A_QUESTION.fullmatch(passage.content.strip()):
         return "question"
-    words = set(count_terms(passage.content))
-    if any(len(words & other) >= SAME_WORDS * len(words | other) for other in said):
-        return "duplicate"
+    words = set(WORD.findall(passage.content.lower()))
+    least, most = SAME_WORDS * len(words), len(words) / SAME_WORDS
+    for other in said:  # sizes first: dozens of passages make a thousand pairs
+        if least <= len(other) <= most and _is_same(words, other):
+            return "duplicate"
     said.append(words)
     return ""
+
+
+def _is_same(words: set[str], other: set[str]) -> bool:
+    return len(words & other) >= SAME_WORDS * len(words | other)
