@@ -11,10 +11,12 @@ from rest_framework.response import Response
 
 from agents.models import Agent
 from ibex.api import OrgRelatedField, OrgViewSet, PageQuery, Reason, visible_rows
+from ibex.openapi import documented, page_of
 from ibex.tenancy import tenant
 from memories import services
 from memories.acting import acting_agent, acting_subject, visible_to
 from memories.dead_letters import retry_dead_letter
+from memories.examples import MEMORY, NEW_MEMORY, QUESTION
 from memories.finding import find_memories, query_vector
 from memories.models import DeadLetter, Memory, MemoryQuerySet
 from memories.serializers import (
@@ -24,6 +26,8 @@ from memories.serializers import (
     MemorySerializer,
     NewMemory,
     Question,
+    SearchResult,
+    WrittenMemory,
 )
 from memories.services import Outcome
 from orgs.authentication import Caller, TokenAuthentication
@@ -33,6 +37,10 @@ from orgs.refusals import AgentNotAuthorized
 MEMORIES = Memory.objects.prefetch_related("labels")
 KNOWN_ALREADY = {Outcome.DUPLICATE, Outcome.MERGED}
 FILTERS = ("status", "category", "subject")
+
+
+CHANGED = {409: ["MEMORY_STATUS_REFUSED"]}
+EDITED = {409: ["MEMORY_ALREADY_KNOWN", "MEMORY_STATUS_REFUSED"]}
 
 
 class AgentQuestion(Question):
@@ -90,6 +98,11 @@ class AgentMemoryViewSet(MemoryViewSet):
     }
     enters_tenant_itself = frozenset({"create", "search", "partial_update"})
 
+    @documented(
+        takes=NewMemory,
+        answers={200: WrittenMemory, 201: WrittenMemory},
+        examples=[NEW_MEMORY, MEMORY],
+    )
     def create(self, request: Request) -> Response:
         """Remember something: 201 with the memory, or 200 with the one that says it already."""
         values = self.read(NewMemory, request.data)
@@ -102,6 +115,7 @@ class AgentMemoryViewSet(MemoryViewSet):
         status = 200 if result.outcome in KNOWN_ALREADY else 201
         return self.show(result.memory, status, outcome=result.outcome.value)
 
+    @documented(takes=AgentQuestion, answers=SearchResult, examples=[QUESTION])
     def search(self, request: Request) -> Response:
         """Find memories by meaning and by words."""
         question = self.read(AgentQuestion, request.data)
@@ -110,27 +124,32 @@ class AgentMemoryViewSet(MemoryViewSet):
         vector = query_vector(agent.org_id, question["query"], question["mode"])
         return Response(find_memories(agent, question, subject=subject, vector=vector))
 
+    @documented(query=MemoryQuery, answers=page_of(MemorySerializer))
     def list(self, request: Request) -> Response:
         """List what the agent remembers for everyone, or for one end user as well."""
         query = self.read_query(MemoryQuery)
         memories = self._visible(acting_subject(request, query.pop("subject", None)))
         return self.page(self.narrowed(memories, query), query, self._row)
 
+    @documented(answers=MemorySerializer)
     def retrieve(self, request: Request, **ids: UUID) -> Response:
         """Show one memory."""
         return Response(self._row(self._memory(request, **ids)))
 
+    @documented(takes=MemoryChanges, answers=MemorySerializer, refuses=EDITED)
     def partial_update(self, request: Request, **ids: UUID) -> Response:
         """Correct a memory."""
         with tenant(self.caller.org_id):
             memory = self._memory(request, **ids)
         return self.edit(request, memory)
 
+    @documented(answers={204: None})
     def destroy(self, request: Request, **ids: UUID) -> Response:
         """Forget a memory."""
         services.delete_memory(memory=self._memory(request, **ids), actor=self.caller.actor)
         return Response(status=204)
 
+    @documented(takes=Feedback, answers=MemorySerializer)
     def feedback(self, request: Request, **ids: UUID) -> Response:
         """Say whether a memory helped; it moves its usefulness."""
         memory = self._memory(request, **ids)
@@ -169,6 +188,7 @@ class OrgMemoryViewSet(MemoryViewSet):
     }
     enters_tenant_itself = frozenset({"partial_update"})
 
+    @documented(query=OrgMemoryQuery, answers=page_of(MemorySerializer))
     def list(self, _request: Request) -> Response:
         """List memories of all agents, newest first."""
         query = self.read_query(OrgMemoryQuery)
@@ -177,25 +197,30 @@ class OrgMemoryViewSet(MemoryViewSet):
             memories = memories.filter(agent=query["agent_id"])
         return self.page(memories, query, MemorySerializer().to_representation)
 
+    @documented(answers=MemorySerializer)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:
         """Show one memory, a deleted one too: it can be restored."""
         return Response(MemorySerializer(self.get_object()).data)
 
+    @documented(takes=MemoryChanges, answers=MemorySerializer, refuses=EDITED)
     def partial_update(self, request: Request, **_ids: UUID) -> Response:
         """Change a memory, with a reason for its history."""
         with tenant(self.caller.org_id):
             memory = self.get_object()
         return self.edit(request, memory)
 
+    @documented(answers={204: None})
     def destroy(self, request: Request, **_ids: UUID) -> Response:
         """Forget a memory."""
         self._change(request, services.delete_memory)
         return Response(status=204)
 
+    @documented(takes=Reason, answers=MemorySerializer, refuses=CHANGED)
     def archive(self, request: Request, **_ids: UUID) -> Response:
         """Put a memory away; it is no longer used."""
         return self.show(self._change(request, services.archive_memory))
 
+    @documented(takes=Reason, answers=MemorySerializer, refuses=EDITED)
     def restore(self, request: Request, **_ids: UUID) -> Response:
         """Use a deleted, archived, merged or superseded memory again."""
         return self.show(self._change(request, services.restore_memory))
@@ -213,6 +238,7 @@ class MemoriesOfAgentViewSet(MemoryViewSet):
     required: ClassVar = {"list": Permission.MEMORY_READ, "search": Permission.MEMORY_READ}
     enters_tenant_itself = frozenset({"search"})
 
+    @documented(query=MemoryQuery, answers=page_of(MemorySerializer))
     def list(self, _request: Request, agent_id: UUID) -> Response:
         """List what one agent has learned, newest first."""
         agent = self._agent(agent_id)
@@ -220,6 +246,7 @@ class MemoriesOfAgentViewSet(MemoryViewSet):
         memories = self.narrowed(self.get_queryset().filter(agent=agent), query)
         return self.page(memories, query, MemorySerializer().to_representation)
 
+    @documented(takes=Question, answers=SearchResult, examples=[QUESTION])
     def search(self, request: Request, agent_id: UUID) -> Response:
         """Search as the agent would, for one subject or for none."""
         with tenant(self.caller.org_id):
@@ -266,6 +293,7 @@ class DeadLetterViewSet(OrgViewSet[DeadLetter]):
     queryset = DeadLetter.objects.all()
     required: ClassVar = {"list": Permission.JOB_MANAGE, "retry": Permission.JOB_MANAGE}
 
+    @documented(query=DeadLetterQuery, answers=page_of(DeadLetterSerializer))
     def list(self, _request: Request) -> Response:
         """List dead letters, newest first."""
         query = self.read_query(DeadLetterQuery)
@@ -276,6 +304,7 @@ class DeadLetterViewSet(OrgViewSet[DeadLetter]):
             letters = letters.filter(agent=query["agent_id"])
         return self.page(letters, query, DeadLetterSerializer().to_representation)
 
+    @documented(takes=Reason, answers=DeadLetterSerializer, refuses={409: ["DEAD_LETTER_RESOLVED"]})
     def retry(self, request: Request, **_ids: UUID) -> Response:
         """Make the turns due at once. 409 when they have been learned from."""
         letter = self.get_object()
