@@ -47,6 +47,7 @@ def measure(*, seconds: float) -> dict[str, Any]:
         agent, _token = make_agent()
         ready.start("embedder")
         _fill(agent, ready.env["IBEX_EMBEDDER_URL"], ready.env["IBEX_SERVICE_TOKEN"])
+        ready.stores.analyze()
         ready.start("context")
         address = ready.env["IBEX_CONTEXT_ADDR"]
         return asyncio.run(_measure(address, ready.env["IBEX_SERVICE_TOKEN"], agent, seconds))

@@ -187,6 +187,11 @@ class Memory(SearchableModel):
                 condition=Q(status="active", pinned=True),
                 name="pinned_memories",
             ),
+            models.Index(
+                fields=["org", "id"],
+                condition=Q(status="active", visibility="org"),
+                name="memories_shared_in_an_org",
+            ),
             HnswIndex(
                 fields=["embedding"],
                 name="memories_by_meaning",

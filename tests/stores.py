@@ -64,6 +64,12 @@ class OwnStores:
                 process.send_signal(signal.SIGINT)
                 process.wait(timeout=20)
 
+    def analyze(self) -> None:
+        """Vacuum and analyse, as autovacuum has long done where data did not come at once."""
+        url = owner_url(self.postgres, self._passwords)
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("VACUUM ANALYZE")
+
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.database_url)
 
