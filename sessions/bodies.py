@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sessions.deltas import join_deltas
+from sessions.deltas import Pieces
 from sessions.errors import UnreadableBody
 from sessions.models import Turn
 
@@ -69,8 +69,11 @@ def whole_answer(turn: Turn) -> Said:
     text = _as_text(raw)
     message: Any
     if turn.is_streaming:
-        message = join_deltas(_first_choice(event).get("delta") for event in _events(text))
-        is_all = not any(_has_more_choices(event) for event in _events(text))
+        pieces, is_all = Pieces(), True
+        for event in _events(text):
+            pieces.add(_first_choice(event).get("delta"))
+            is_all = is_all and not _has_more_choices(event)
+        message = pieces.whole()
     else:
         body = _parse(raw)
         message = _first_choice(body).get("message")

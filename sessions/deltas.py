@@ -1,6 +1,5 @@
 """Putting the message of a streamed answer together from its pieces."""
 
-from collections.abc import Iterable
 from typing import Any
 
 ONCE = frozenset({"role", "id", "type", "name", "index"})
@@ -20,9 +19,9 @@ class Pieces:
         self._calls: dict[Any, Pieces] = {}
         self._function: Pieces | None = None
 
-    def add(self, piece: dict[str, Any]) -> None:
-        """Take one more piece; what is null says nothing."""
-        for name, value in piece.items():
+    def add(self, piece: Any) -> None:
+        """Take one more piece; what is null, or no piece at all, says nothing."""
+        for name, value in piece.items() if isinstance(piece, dict) else ():
             if name == "tool_calls" and isinstance(value, list):
                 self._add_calls(value)
             elif name in {"function", "function_call"} and isinstance(value, dict):
@@ -52,12 +51,3 @@ class Pieces:
             if isinstance(call, dict):
                 key = str(call.get("index", position))
                 self._calls.setdefault(key, Pieces()).add(call)
-
-
-def join_deltas(deltas: Iterable[Any]) -> dict[str, Any]:
-    """Return the message that a stream's deltas make; empty when there are none."""
-    pieces = Pieces()
-    for delta in deltas:
-        if isinstance(delta, dict):
-            pieces.add(delta)
-    return pieces.whole()
