@@ -23,7 +23,7 @@ class DirectiveForm(forms.Form):
     content = forms.CharField(
         label="Text",
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "true", "dir": "auto"}),
+        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "true", "dir": "auto"}),
     )
     injection_mode = forms.ChoiceField(label="Where it goes", choices=MODES)
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3}))

@@ -12,6 +12,7 @@ from sessions.models import Turn
 
 MAX_SOURCES = 5
 MAX_VERSIONS = 50
+MAX_COMPARED = 10
 MAX_RECALLS = 20
 MAX_EDGES = 20
 MAX_QUOTE = 400
@@ -67,9 +68,12 @@ def sources(memory: Memory) -> list[Source]:
 
 
 def versions(memory: Memory) -> list[Version]:
-    """Return a memory's latest versions, newest first, each compared with the one before."""
+    """Return a memory's latest versions; the latest few are compared with the one before each."""
     rows = list(memory.versions.all()[: MAX_VERSIONS + 1])
-    shown = [Version(new, _changes(old, new)) for new, old in pairwise(rows)]
+    pairs = enumerate(pairwise(rows))
+    shown = [
+        Version(new, _changes(old, new) if n < MAX_COMPARED else None) for n, (new, old) in pairs
+    ]
     if rows and len(rows) <= MAX_VERSIONS:
         shown.append(Version(rows[-1], None))
     return shown
