@@ -23,6 +23,8 @@ BEST_PASSAGES = 20
 """Passages whose neighbourhood is fetched; more moves nothing on LoCoMo (ADR 0040)."""
 MISSED = 10
 """How many of those below the floor are reported."""
+END_CHARACTERS = 2_000
+"""Of a long message its beginning and end are searched for: what is asked stands at one of them."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -40,7 +42,7 @@ Search = Generator[Statement, Reply, Retrieval]
 def search(query: Query) -> Search:
     """Find what matters. Yields statements, one a round trip."""
     clock = _Clock()
-    terms = array_literal(list(count_terms(query.text)))
+    terms = array_literal(_asked_terms(query.text))
     parameters = statements.scope_parameters(query, terms)
     found = yield statements.found(query, parameters)
     clock.lap("words")
@@ -59,6 +61,12 @@ def search(query: Query) -> Search:
     clock.lap("ranking")
     level = "L1" if found.vector is None else "L0"
     return Retrieval(candidates, missed, level, len(pool.rows), clock.laps)
+
+
+def _asked_terms(text: str) -> list[str]:
+    if len(text) <= 2 * END_CHARACTERS:
+        return list(count_terms(text))
+    return list(count_terms(text[-END_CHARACTERS:]) | count_terms(text[:END_CHARACTERS]))
 
 
 def _ids(rows: Rows) -> dict[str, str]:

@@ -87,6 +87,13 @@ def test_an_agent_that_knows_nothing_finds_nothing(world: World) -> None:
     assert (retrieval.candidates, retrieval.missed, retrieval.pool) == ([], [], 0)
 
 
+def test_a_long_message_is_searched_for_by_its_beginning_and_its_end(shelf: World) -> None:
+    log = " ".join(f"frame{number}" for number in range(3_000))
+    for text in (f"peanuts allergy {log}", f"{log} peanuts allergy"):
+        missed = search(ask(shelf.scout, text, by_meaning=False)).missed
+        assert next(one for one in missed if one.content == SNACK).scores.bm25 > 0
+
+
 def test_only_the_kinds_that_are_asked_for_come_back(shelf: World) -> None:
     say(open_session(shelf.scout), "I am allergic to peanuts, and my brother too.")
     everything = search(ask(shelf.scout, "peanuts allergy"))
