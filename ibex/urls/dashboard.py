@@ -2,7 +2,11 @@
 
 from django.urls import include, path
 
+from sessions.api import ArchiveDownload
+
 urlpatterns = [
+    # A link to an archive in the local folder is a path; it must lead somewhere on this host too.
+    path("api/v1/archives/<str:signed>", ArchiveDownload.as_view()),
     path("", include("orgs.urls")),
     path("", include("agents.urls")),
     path("", include("memories.urls")),
