@@ -47,6 +47,12 @@ e2e-smoke-p3: .venv/runtime.stamp  ## Drive a running stack from outside, end to
 openapi: .venv/dev.stamp  ## Write docs/api/openapi.json from the code
 	$(PLACEHOLDERS) $(BIN)/python manage.py spectacular
 
+demo-data: .venv/runtime.stamp  ## Fill the running stack with a demo organization (ARGS="--scale 0.1")
+	$(BIN)/python -m ibex.demo $(ARGS)
+
+demo-data-remove: .venv/runtime.stamp  ## Remove the demo organization with all it holds
+	$(BIN)/python -m ibex.demo --remove
+
 proto: .venv/dev.stamp  ## Generate the gRPC code from context/proto/context.proto
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. \
 		context/proto/context.proto

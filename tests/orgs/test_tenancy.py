@@ -21,6 +21,7 @@ DEFINERS = {
     "ibex_claim_learning",
     "ibex_ensure_partitions",
     "ibex_memberships",
+    "ibex_remove_demo_organization",
     "ibex_route",
 }
 

@@ -1,0 +1,1 @@
+"""A demo organization: invented conversations, recorded and learned from as real ones are."""
