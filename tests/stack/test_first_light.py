@@ -109,7 +109,7 @@ def test_a_deleted_memory_is_gone_though_its_turn_still_exists(stack: Stack) -> 
     fact = f"obsidian-{uuid7().hex[-8:]}"
     question = "What is my vault passphrase hint?"
     say(stack, f"My vault passphrase hint is {fact}.", subject)
-    eventually(lambda: fact in content(say(stack, question, subject)), 20)
+    eventually(lambda: fact in content(say(stack, question, subject)), 60)
     for memory in memories(stack, fact):
         stack.api("DELETE", f"/api/v1/memories/{memory['id']}")
     answer = say(stack, question, subject)
@@ -132,7 +132,7 @@ def test_chat_goes_on_without_a_service_and_recovers_by_itself(stack: Stack, ser
     fact = f"harbour-{uuid7().hex[-8:]}"
     question = "Which marina do I sail from?"
     say(stack, f"My marina is {fact}.", subject)
-    eventually(lambda: fact in content(say(stack, question, subject)), 20)
+    eventually(lambda: fact in content(say(stack, question, subject)), 60)
     stopped = stack.pid(service)
     os.kill(stopped, signal.SIGSTOP)  # it neither answers nor lets its port go
     try:
@@ -143,7 +143,7 @@ def test_chat_goes_on_without_a_service_and_recovers_by_itself(stack: Stack, ser
             assert answer.headers["x-ibex-memories-injected"] == "0"
     finally:
         os.kill(stopped, signal.SIGCONT)
-    eventually(lambda: fact in content(say(stack, f"{question} {uuid7().hex[:4]}", subject)), 20)
+    eventually(lambda: fact in content(say(stack, f"{question} {uuid7().hex[:4]}", subject)), 60)
     os.kill(stopped, signal.SIGKILL)
     assert say(stack, "Hello?", subject).http_response.status_code == 200
     eventually(lambda: fact in content(say(stack, f"{question} {uuid7().hex[:4]}", subject)), 60)
