@@ -11,7 +11,7 @@ from directives.services import push_directive
 from ibex.demo.clock import at
 from ibex.demo.organization import DEMO
 from ibex.demo.recording import record_conversation
-from ibex.demo.story import DAYS, SEED, Conversation, conversations, fill
+from ibex.demo.story import DAYS, SEED, Conversation, conversations, fill, statements
 from ibex.demo.texts import DISPUTED, HOSTILE, ROLES, Role
 from ibex.tenancy import tenant
 from memories import services
@@ -22,7 +22,7 @@ from sessions.models import Session
 from sessions.services import complete_session
 
 KNOWLEDGE = 250
-"""What operators told each agent, at scale 1."""
+"""What operators wanted to tell each agent, at scale 1; some of it twice."""
 FATES: tuple[tuple[float, str], ...] = (
     (0.020, "pin"),
     (0.025, "archive"),
@@ -87,8 +87,7 @@ class Filling:
     def _tell(self, role: Role) -> None:
         """Let operators import what the shop knows anyway, before anybody asks."""
         random = Random(f"{SEED}-{role.slug}")  # noqa: S311 - a story, not a secret
-        told = {fill(random, random.choice(role.knowledge)) for _ in range(self._some(KNOWLEDGE))}
-        for content in sorted(told):
+        for content in statements(random, role.knowledge, self._some(KNOWLEDGE)):
             with at(self.now - timedelta(days=DAYS, minutes=random.uniform(0, 9_000))):
                 services.write_memory(
                     agent=self.agents[role.slug],

@@ -87,6 +87,16 @@ def fill(random: Random, template: str) -> str:
     return text
 
 
+def statements(random: Random, templates: tuple[str, ...], draws: int) -> list[str]:
+    """Draw statements that do not contradict each other: the last word follows from the others."""
+    known: dict[str, str] = {}
+    for _ in range(draws):
+        head, brace, tail = random.choice(templates).rpartition("{")
+        about = fill(random, head)
+        known.setdefault(about, fill(random, about + brace + tail))
+    return sorted(known.values())
+
+
 def _moment(random: Random) -> timedelta:
     """Draw how long ago a conversation was: more of late, and by day rather than by night."""
     days = int(DAYS * random.betavariate(1.0, 1.4))

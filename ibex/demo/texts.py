@@ -47,8 +47,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "language": ("German", "Portuguese", "French", "English", "Italian"),
     "product": (
         *("Ridgeline tent", "Tarn sleeping bag", "Fellside jacket", "Cairn backpack"),
-        *("Moorland boots", "Beacon headlamp", "Kestrel stove", "Driftwood hammock"),
-        *("Harrier poles", "Bracken trousers", "Lantern mug", "Summit gloves"),
+        *("Moorland parka", "Beacon headlamp", "Kestrel stove", "Driftwood hammock"),
+        *("Harrier pole", "Bracken vest", "Lantern mug", "Summit cap"),
     ),
     "gift": ("my sister", "my father", "a friend", "my partner", "a colleague"),
     "carrier": ("the parcel locker", "home delivery", "the shop counter", "the bike courier"),
@@ -180,10 +180,10 @@ SUPPORT = Role(
         ),
     ),
     knowledge=(
-        "The {product} is repaired free of charge for {years}.",
-        "Returns of the {product} go to the {depot}.",
-        "Parcels with the {product} leave the {depot} on {days}.",
-        "The spare part kit of the {product} costs {price}.",
+        "The {product} in {colour} is repaired free of charge for {years}.",
+        "Returns of the {product} in size {size} go to the {depot}.",
+        "Parcels from the {depot} to {city} leave on {days}.",
+        "The {colour} spare part kit of the {product} costs {price}.",
     ),
 )
 
@@ -239,10 +239,10 @@ SHOPPING = Role(
         ),
     ),
     knowledge=(
-        "The {product} weighs {weight} in size {size}.",
-        "The {product} comes in {colour} and costs {price}.",
-        "The {product} is made of {material} and suits {activity}.",
-        "The {product} in {colour} is sold out until {day}.",
+        "The {product} in size {size} weighs {weight}.",
+        "The {product} in {colour} costs {price}.",
+        "The {product} in {colour} is made of {material}.",
+        "For {activity} near {city} most people rent the {product}.",
     ),
 )
 
@@ -266,8 +266,8 @@ ENGINEERING = Role(
     facts=(
         "our {service} host is {host}.",
         "our {service} port is {port}.",
-        "our deployment day is {day}.",
-        "our code freeze is on {day} at {hour}.",
+        "our {service} deployment day is {day}.",
+        "our {service} code freeze is on {day} at {hour}.",
         "our {service} owner is the team of the {depot}.",
         "we use {tool} for the {service} service.",
         "we write the {service} service in {language_of_code}.",
@@ -310,10 +310,10 @@ ENGINEERING = Role(
         ),
     ),
     knowledge=(
-        "The {service} service keeps its data in {tool}.",
-        "The dashboard of the {service} service shows {count} requests a second on {days}.",
-        "Backups of the {service} service run at {hour} on {host}.",
-        "The {service} service needs {count} connections to {tool}.",
+        "The {service} service on {host} keeps its data in {tool}.",
+        "Backups of the {service} service on {host} run at {hour}.",
+        "The {service} service on {host} opens at most {count} connections.",
+        "The {tool} dashboard of the {service} service is on port {port}.",
     ),
 )
 
@@ -347,7 +347,7 @@ OPERATIONS = Role(
         "our {supplier} lead time is {lead}.",
         "our {product} reorder point is {count} boxes.",
         "our {product} box size is {count}.",
-        "our stocktaking day is {day}.",
+        "our {depot} stocktaking day is {day}.",
         "we use the {depot} for returns.",
         "we moved the {product} to the {depot} last week.",
         "I usually plan on {days}.",
@@ -377,10 +377,10 @@ OPERATIONS = Role(
         ),
     ),
     knowledge=(
-        "The {depot} keeps {count} boxes of the {product}.",
-        "The {product} comes {count} to a box from the {supplier}.",
+        "Of the {product}, the {depot} keeps {count} boxes.",
+        "The {supplier} delivers parts of the {product} within {lead}.",
         "The {depot} ships the {product} until {hour}.",
-        "The {supplier} delivers to the {depot} on {days} within {lead}.",
+        "On {days} the {depot} has room for {count} pallets.",
     ),
 )
 

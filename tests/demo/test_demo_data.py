@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ from ibex.archives import archive_storage
 from ibex.demo import __main__ as door
 from ibex.demo.clock import at
 from ibex.demo.organization import DEMO_ORG_ID, FILLED, NAME
-from ibex.demo.story import DAYS, conversations
+from ibex.demo.story import DAYS, conversations, statements
+from ibex.demo.texts import WORDS
 from ibex.tenancy import tenant
 from memories.models import Memory, MemoryVersion, Passage, Recall
 from memories.services import write_memory
@@ -229,6 +231,12 @@ def test_the_story_is_the_same_each_time() -> None:
     said = [exchange.asked for c in first for exchange in c.exchanges]
     assert not [text for text in said if "{" in text or "}" in text]
     assert len(set(said)) > 0.55 * len(said)
+
+
+def test_what_operators_tell_does_not_contradict_itself() -> None:
+    random = Random(1)  # noqa: S311 - a story, not a secret
+    told = statements(random, ("The {product} weighs {weight}.",), 200)
+    assert len(told) == len(WORDS["product"])
 
 
 def test_another_day_tells_the_same_story_later() -> None:
