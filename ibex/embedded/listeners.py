@@ -3,6 +3,7 @@
 import errno
 import http.client
 import socket
+import time
 from collections.abc import Iterable
 
 from ibex.embedded.environment import local_host
@@ -20,6 +21,7 @@ LISTENERS = {
 }
 """The ports of each process; the first one answers `/readyz`."""
 CHECK_S = 2.0
+PAUSE_S = 0.1
 
 
 class PortsTakenError(EmbeddedError):
@@ -33,11 +35,17 @@ class PortsTakenError(EmbeddedError):
         )
 
 
-def require_free_ports(processes: Iterable[str]) -> None:
-    """Raise `PortsTakenError` unless every port of these processes can be bound."""
+def require_free_ports(processes: Iterable[str], *, patience_s: float = 0.0) -> None:
+    """Raise `PortsTakenError` unless every port of these processes can be bound.
+
+    What was killed a moment ago may hold its port a little longer; `patience_s` waits for that.
+    """
     wanted = [(process, port(name)) for process in processes for name in LISTENERS.get(process, ())]
-    if taken := [(process, number) for process, number in wanted if not _free(number)]:
-        raise PortsTakenError(taken)
+    deadline = time.monotonic() + patience_s
+    while taken := [(process, number) for process, number in wanted if not _free(number)]:
+        if time.monotonic() >= deadline:
+            raise PortsTakenError(taken)
+        time.sleep(PAUSE_S)
 
 
 def readiness(process: str) -> str:

@@ -27,6 +27,7 @@ from ibex.env import env
 
 PROCFILE = CLONE / "Procfile"
 TICK_S = 0.1
+AFTER_A_KILL_S = 15.0
 PASSWORD = "IBEX_DEV_OPERATOR_PASSWORD"  # noqa: S105 - the variable's name
 
 
@@ -66,8 +67,9 @@ class Supervisor:
     def _clear_the_ground(self) -> None:
         if count := stop_leftovers(self.home.children):
             self.terminal.say(f"stopped {count} processes that a killed supervisor had left")
+        was_killed = count > 0 or self.home.stack.exists()
         self.home.stack.unlink(missing_ok=True)
-        require_free_ports(self.crew.lines)
+        require_free_ports(self.crew.lines, patience_s=AFTER_A_KILL_S if was_killed else 0.0)
         self.secrets = load_secrets(self.home.secrets)
         if is_set(PASSWORD):
             self.secrets[PASSWORD] = env.str(PASSWORD)

@@ -140,7 +140,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
                 return value
         except (openai.OpenAIError, urllib.error.URLError, OSError, psycopg.Error) as error:
             last = error
-        time.sleep(0.4)  # each question is a turn to learn from; leave room for that
+        time.sleep(0.8)  # each question is a turn to learn from; leave room for that
     raise AssertionError(f"it did not happen in {timeout_s} s; last: {last}")
 
 
