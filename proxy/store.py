@@ -7,7 +7,6 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-POOL_OPTIONS = "-c plan_cache_mode=force_custom_plan"
 ENTER = "SELECT set_config('ibex.org_id', %s, true)"
 
 ROUTE = "SELECT * FROM ibex_route(%s, %s, %s, %s, %s)"
@@ -99,7 +98,7 @@ def make_pool(database_url: str) -> AsyncConnectionPool[AsyncConnection]:
         timeout=1.0,
         reconnect_timeout=5.0,
         max_lifetime=3600.0,
-        kwargs={"autocommit": True, "options": POOL_OPTIONS, "connect_timeout": 3},
+        kwargs={"autocommit": True, "connect_timeout": 3},
     )
 
 
