@@ -57,9 +57,9 @@ def _fill(agent: Any, url: str, token: str) -> None:
     """Write memories as rows, with real vectors and the real text index."""
     from embedder.client import EmbedderClient  # noqa: PLC0415 - after Django is set up
     from ibex.tenancy import tenant  # noqa: PLC0415
+    from memories.indexing.postings import index_item  # noqa: PLC0415
+    from memories.indexing.terms import count_terms  # noqa: PLC0415
     from memories.models import Memory  # noqa: PLC0415
-    from memories.postings import index_item  # noqa: PLC0415
-    from memories.terms import count_terms  # noqa: PLC0415
 
     client = EmbedderClient(url, token, 60)
     for start in range(0, MEMORIES, BATCH):

@@ -40,10 +40,10 @@ from embedder.model import load_model  # noqa: E402
 from embedder.pieces import Cutter, join_windows  # noqa: E402
 from ibex.ids import uuid7  # noqa: E402
 from ibex.tenancy import tenant  # noqa: E402
+from memories.indexing.postings import index_item  # noqa: E402
+from memories.indexing.terms import count_terms  # noqa: E402
 from memories.models import Passage, Posting  # noqa: E402
-from memories.postings import index_item  # noqa: E402
 from memories.retrieval import Query, Vector, retrieve_sync  # noqa: E402
-from memories.terms import count_terms  # noqa: E402
 from orgs.audit import Actor  # noqa: E402
 from orgs.services import create_organization  # noqa: E402
 from sessions.models import Session, Turn  # noqa: E402

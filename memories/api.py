@@ -15,9 +15,9 @@ from ibex.openapi import documented, page_of
 from ibex.tenancy import tenant
 from memories import services
 from memories.acting import acting_agent, acting_subject, visible_to
-from memories.dead_letters import retry_dead_letter
+from memories.browsing.finding import find_memories, query_vector
 from memories.examples import MEMORY, NEW_MEMORY, QUESTION
-from memories.finding import find_memories, query_vector
+from memories.learning.dead_letters import retry_dead_letter
 from memories.models import DeadLetter, Memory, MemoryQuerySet
 from memories.serializers import (
     Feedback,

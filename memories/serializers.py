@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from ibex.api import PageQuery, Probability, StrictSerializer, Text
-from memories.conflicts import Outcome
 from memories.models import MAX_CONTENT_BYTES, Category, Memory, MemoryLabel
 from memories.retrieval.candidates import Scores
+from memories.writing.conflicts import Outcome
 
 MAX_QUERY_CHARACTERS = 10_000
 MAX_FOUND = 50

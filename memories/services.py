@@ -15,17 +15,17 @@ from agents.models import Agent
 from ibex import due
 from ibex.tenancy import tenant
 from memories import metrics
-from memories.changes import supersede
-from memories.conflicts import Outcome
-from memories.drafts import prepare
-from memories.edits import Edit, apply_edit, prepare_edit
 from memories.errors import MemoryAlreadyKnown, MemoryStatusRefused
-from memories.history import outline, record_change
+from memories.indexing.searchability import publish, reveal_turns, withdraw
+from memories.indexing.vectors import embed_or_wait, next_try, set_embedding
 from memories.models import Memory, MemoryQuerySet, MemoryVersion, Passage
-from memories.neighbours import in_scope, lock_agent
-from memories.pipeline import WriteResult, write_draft
-from memories.searchability import publish, reveal_turns, withdraw
-from memories.vectors import embed_or_wait, next_try, set_embedding
+from memories.writing.changes import supersede
+from memories.writing.conflicts import Outcome
+from memories.writing.drafts import prepare
+from memories.writing.edits import Edit, apply_edit, prepare_edit
+from memories.writing.history import outline, record_change
+from memories.writing.neighbours import in_scope, lock_agent
+from memories.writing.pipeline import WriteResult, write_draft
 from orgs import audit
 from orgs.audit import Actor
 from sessions.models import Session
@@ -94,7 +94,7 @@ def write_memory(
 
 
 def edit_memory(*, memory: Memory, actor: Actor, reason: str = "", **changes: Any) -> Memory:
-    """Change what an operator may change (`memories.edits.EDITABLE`).
+    """Change what an operator may change (`memories.writing.edits.EDITABLE`).
 
     New content is redacted, judged, hashed and embedded again; when it turns out risky the memory
     is quarantined. Raises `InvalidMemory`, `MemoryTooLong`, `MemoryAlreadyKnown`,

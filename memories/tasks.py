@@ -4,19 +4,20 @@ from uuid import UUID
 
 from celery import shared_task
 
-from memories import learning, services
+from memories import services
+from memories.learning import steps
 
 
 @shared_task
 def learn_from_session(org_id: UUID, session_id: UUID) -> None:
     """Turn what was said since the last time into passages and memories."""
-    learning.learn_from_session(org_id=org_id, session_id=session_id)
+    steps.learn_from_session(org_id=org_id, session_id=session_id)
 
 
 @shared_task
 def learn_from_dead_letter(org_id: UUID, dead_letter_id: UUID) -> None:
     """Learn from turns that were set aside and that an operator has made due again."""
-    learning.learn_from_dead_letter(org_id=org_id, dead_letter_id=dead_letter_id)
+    steps.learn_from_dead_letter(org_id=org_id, dead_letter_id=dead_letter_id)
 
 
 @shared_task

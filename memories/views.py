@@ -17,11 +17,12 @@ from agents.models import Agent
 from ibex.errors import DomainError
 from ibex.http import address, page_or_fragment, read_page, wants_fragment
 from ibex.tenancy import tenant
-from memories import detail, services
+from memories import services
+from memories.browsing import detail
+from memories.browsing.finding import query_vector
+from memories.browsing.listing import plain_rows, ranked_rows
 from memories.filters import MAX_AGENTS, MemoryFilterForm
-from memories.finding import query_vector
 from memories.forms import ReasonForm
-from memories.listing import plain_rows, ranked_rows
 from memories.models import Memory, MemoryQuerySet
 from memories.retrieval import Vector
 from orgs.access import OrgRequest, operator_page

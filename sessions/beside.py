@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.db.models.functions import Length
 
-from memories.bars import ScoreBar, score_bar
+from memories.browsing.bars import ScoreBar, score_bar
+from memories.learning.recalls import injected
 from memories.models import Memory, Passage
-from memories.recalls import injected
 from sessions.conversation import Bubble, Raw, bubbles, raw
 from sessions.models import Session, Turn
 

@@ -28,7 +28,7 @@ from agents.models import Agent
 from agents.services import create_agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories.vectors import embedder
+from memories.indexing.vectors import embedder
 from orgs.audit import Actor
 from orgs.models import Membership, Operator, Organization, Token
 from orgs.permissions import ALL, Permission

@@ -15,7 +15,7 @@ from ibex.demo.story import DAYS, SEED, Conversation, conversations, fill, state
 from ibex.demo.texts import DISPUTED, HOSTILE, ROLES, Role
 from ibex.tenancy import tenant
 from memories import services
-from memories.learning import learn_from_session
+from memories.learning.steps import learn_from_session
 from memories.models import Memory
 from orgs.models import Organization
 from sessions.models import Session

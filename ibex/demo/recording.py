@@ -17,7 +17,7 @@ from context.trace import trace
 from ibex.demo.story import Conversation, Exchange
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories.finding import query_vector
+from memories.browsing.finding import query_vector
 from memories.retrieval import Query, estimate_tokens, retrieve_sync
 from proxy.store import RECORD
 from proxy.turns import CallRecord

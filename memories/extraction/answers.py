@@ -14,8 +14,8 @@ import orjson
 
 from memories.extraction.base import CandidateMemory, ExtractionInvalid, TurnText
 from memories.extraction.prompt import LABEL, MAX_LABELS, MAX_PER_TURN, MEMORY
+from memories.indexing.text import sanitise
 from memories.models import Category, DeadLetter
-from memories.text import sanitise
 
 MAX_CONTENT_CHARACTERS = 1_000
 MAX_KEY_CHARACTERS = 200

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from memories.indexing.terms import count_terms
 from memories.retrieval import statements
 from memories.retrieval.candidates import Retrieval
 from memories.retrieval.query import Query, Vector
 from memories.retrieval.ranking import Pool
 from memories.retrieval.statements import MEMORY, PASSAGE, Statement
 from memories.retrieval.words import Words, array_literal
-from memories.terms import count_terms
 
 BEST_PASSAGES = 20
 """Passages whose neighbourhood is fetched; more moves nothing on LoCoMo (ADR 0040)."""

@@ -9,8 +9,8 @@ from directives.models import DirectiveVersion
 from directives.services import push_directive
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from memories.learning.recalls import note_recalls
 from memories.models import Memory
-from memories.recalls import note_recalls
 from memories.services import write_memory
 from sessions.models import Session, Turn
 from tests.api.conftest import embedder, embedder_away

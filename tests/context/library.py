@@ -15,10 +15,10 @@ from embedder.model import Model, load_model
 from embedder.pieces import Cutter, join_windows
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from memories.indexing.postings import index_item
+from memories.indexing.terms import count_terms
 from memories.models import Memory, Passage, Posting
-from memories.postings import index_item
 from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_sync
-from memories.terms import count_terms
 from sessions.models import Session, Turn
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ibex.ports import DEFAULT_PORTS
-from memories import vectors
+from memories.indexing import vectors
 from tests.processes import ServerProcess, free_offset, free_port
 
 

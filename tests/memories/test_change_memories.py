@@ -8,7 +8,7 @@ import pytest
 from ibex.tenancy import tenant
 from memories import services
 from memories.errors import InvalidMemory, MemoryAlreadyKnown, MemoryStatusRefused, MemoryTooLong
-from memories.learning import learn_from_session
+from memories.learning.steps import learn_from_session
 from memories.models import Memory, MemoryVersion, Passage, Posting
 from memories.services import (
     accept_memory,

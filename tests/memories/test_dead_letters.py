@@ -11,10 +11,10 @@ from django.utils import timezone
 from analytics.models import ExtractionRecord
 from ibex import dispatch
 from ibex.tenancy import tenant
-from memories import dead_letters
-from memories.dead_letters import retry_dead_letter
 from memories.errors import DeadLetterResolved
-from memories.learning import learn_from_dead_letter, learn_from_session
+from memories.learning import dead_letters
+from memories.learning.dead_letters import retry_dead_letter
+from memories.learning.steps import learn_from_dead_letter, learn_from_session
 from memories.models import DeadLetter, Memory
 from orgs.models import AuditEvent, Organization
 from sessions.models import Session

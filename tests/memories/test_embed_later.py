@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories import vectors
+from memories.indexing import vectors
+from memories.indexing.vectors import next_try
 from memories.models import Memory, Passage
 from memories.services import delete_memory, embed_if_missing, write_memory
-from memories.vectors import next_try
 from tests.conftest import TESTS, World
 from tests.processes import ServerProcess
 from tests.sessions.turns import make_session, record_turn

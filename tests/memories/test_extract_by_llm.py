@@ -15,7 +15,7 @@ from analytics.models import ExtractionRecord
 from ibex.tenancy import tenant
 from memories.extraction import ExtractionInvalid, ExtractionUnavailable, TurnText, get_extractor
 from memories.extraction.prompt import NONCE_BYTES, PROMPT_VERSION, RULES
-from memories.learning import learn_from_session
+from memories.learning.steps import learn_from_session
 from memories.models import DeadLetter, Memory, MemoryVersion, Passage
 from memories.tasks import learn_from_session as learn_task
 from orgs.models import AuditEvent

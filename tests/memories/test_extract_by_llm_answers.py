@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memories.drafts import prepare
 from memories.extraction import CandidateMemory, ExtractionInvalid, TurnText
 from memories.extraction.answers import read_answer
 from memories.models import Category
+from memories.writing.drafts import prepare
 from tests.memories.model import fact
 
 SAID_AT = datetime(2026, 5, 2, 8, 30, tzinfo=UTC)

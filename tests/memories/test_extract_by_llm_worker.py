@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ibex.tenancy import tenant
-from memories.dead_letters import retry_dead_letter
+from memories.learning.dead_letters import retry_dead_letter
 from memories.models import DeadLetter, Memory
 from tests.conftest import TESTS, World
 from tests.memories.model import MODEL, ModelPeer, Reply, fact, told

@@ -14,11 +14,11 @@ from ibex.celery import app
 from ibex.failures import WorkFailed
 from ibex.logs import configure_logging, logging_config
 from ibex.tenancy import tenant
-from memories import learning, pipeline
 from memories.errors import MemoryTooLong
 from memories.models import Memory
 from memories.services import delete_memory, edit_memory, write_memory
 from memories.tasks import learn_from_session
+from memories.writing import pipeline
 from orgs.models import AuditEvent
 from tests.conftest import TESTS, World
 from tests.sessions.turns import make_session, record_turn
@@ -74,7 +74,7 @@ def test_failures_log_their_place_and_no_text(
         local = f"a local variable with {CANARY}"
         raise ValueError(f"bad text: {local}")
 
-    monkeypatch.setattr(learning, "write_memory", fail)
+    monkeypatch.setattr(steps, "write_memory", fail)
     session = make_session(world.scout)
     record_turn(session, f"My name is {CANARY}.")
     run(learn_from_session, world.acme.pk, session.pk)
@@ -105,7 +105,7 @@ def test_a_row_that_postgres_refuses_is_not_quoted(
 
 
 def test_a_failure_carries_no_text(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "index_turns", lambda *_a, **_k: 1 / 0)
+    monkeypatch.setattr(steps, "index_turns", lambda *_a, **_k: 1 / 0)
     session = make_session(world.scout)
     record_turn(session, CANARY)
     with pytest.raises(WorkFailed, match=r"ZeroDivisionError at .* in <lambda>"):

@@ -11,9 +11,9 @@ from django.utils import timezone
 from agents.models import Agent
 from agents.services import create_agent
 from ibex.tenancy import tenant
-from memories import learning
 from memories.extraction import CandidateMemory, TurnText
-from memories.learning import learn_from_session
+from memories.learning import steps
+from memories.learning.steps import learn_from_session
 from memories.models import Memory, MemoryVersion, Passage
 from orgs.models import Organization
 from sessions.models import Session
@@ -92,13 +92,13 @@ def test_a_turn_that_arrives_meanwhile_stays_due(
 ) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.")
-    extract = learning.get_extractor().extract
+    extract = steps.get_extractor().extract
 
     def extract_slowly(turns: list[TurnText]) -> list[CandidateMemory]:
         record_turn(session, "I like coffee.", due_in=timedelta(seconds=3))
         return extract(turns)
 
-    monkeypatch.setattr(learning.get_extractor(), "extract", extract_slowly)
+    monkeypatch.setattr(steps.get_extractor(), "extract", extract_slowly)
     learned = learn(session)
     assert learned.extracted_through == 0
     assert learned.extract_after is not None
@@ -110,14 +110,14 @@ def test_a_turn_that_arrives_meanwhile_stays_due(
 
 def test_a_long_session_is_learned_in_batches(world: World) -> None:
     session = make_session(world.scout)
-    for number in range(learning.BATCH + 2):
+    for number in range(steps.BATCH + 2):
         record_turn(session, f"Hello number {number}.")
     learned = learn(session)
-    assert learned.extracted_through == learning.BATCH - 1
+    assert learned.extracted_through == steps.BATCH - 1
     assert learned.extract_after is not None
     assert learned.extract_after <= timezone.now()
     learned = learn(session)
-    assert learned.extracted_through == learning.BATCH + 1
+    assert learned.extracted_through == steps.BATCH + 1
     assert learned.extract_after is None
 
 
@@ -192,7 +192,7 @@ def test_an_error_is_tried_again_later_and_later(
     record_turn(session, "I like tea.")
     waits = []
     with monkeypatch.context() as patched:
-        patched.setattr(learning, "index_turns", broken)
+        patched.setattr(steps, "index_turns", broken)
         for _attempt in range(3):
             with pytest.raises(RuntimeError):
                 learn(session)
@@ -216,15 +216,15 @@ def test_a_bad_turn_does_not_hold_up_those_before_it(
     session = make_session(world.scout)
     record_turn(session, "I like tea.")
     bad = record_turn(session, "I like poison.")
-    extract = learning.get_extractor().extract
+    extract = steps.get_extractor().extract
 
     def choke(turns: list[TurnText]) -> list[CandidateMemory]:
         if any(turn.turn_id == bad.pk for turn in turns):
             raise RuntimeError
         return extract(turns)
 
-    monkeypatch.setattr(learning.get_extractor(), "extract", choke)
-    for _attempt in range(learning.CAREFUL_AFTER):
+    monkeypatch.setattr(steps.get_extractor(), "extract", choke)
+    for _attempt in range(steps.CAREFUL_AFTER):
         with pytest.raises(RuntimeError):
             learn(session)
     learn(session)
@@ -236,14 +236,14 @@ def test_a_refused_candidate_does_not_hold_up_the_others(
 ) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.")
-    extract = learning.get_extractor().extract
+    extract = steps.get_extractor().extract
 
     def exaggerate(turns: list[TurnText]) -> list[CandidateMemory]:
         found = extract(turns)
         fields = {**found[0].__dict__, "content": "long " * 3_000}
         return [CandidateMemory(**fields), *found]
 
-    monkeypatch.setattr(learning.get_extractor(), "extract", exaggerate)
+    monkeypatch.setattr(steps.get_extractor(), "extract", exaggerate)
     assert learn(session).extract_after is None
     assert contents(world.acme) == ["The user likes tea."]
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from ibex.tenancy import tenant
 from memories import metrics
-from memories.learning import learn_from_session
+from memories.learning.splitting import pieces
+from memories.learning.steps import learn_from_session
 from memories.models import Memory, Passage, Posting
 from memories.services import write_memory
-from memories.splitting import pieces
 from sessions.models import Session
 from tests.conftest import TESTS, World
 from tests.processes import ServerProcess

@@ -8,9 +8,9 @@ from django.db import connection, connections
 
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from memories.indexing.postings import index_item, unindex_item
+from memories.indexing.terms import count_terms
 from memories.models import CorpusStatistics, Posting, TermStatistics
-from memories.postings import index_item, unindex_item
-from memories.terms import count_terms
 from tests.conftest import World
 
 

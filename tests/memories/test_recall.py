@@ -3,7 +3,7 @@
 import pytest
 
 from ibex.tenancy import tenant
-from memories.learning import learn_from_session
+from memories.learning.steps import learn_from_session
 from memories.models import Memory, Passage, Recall
 from memories.services import delete_memory, write_memory
 from sessions.models import Session, Turn

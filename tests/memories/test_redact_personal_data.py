@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibex.ids import uuid7
-from memories.redaction import redact
-from memories.structured import IBAN_LENGTHS, luhn, mod97
+from memories.screening.redaction import redact
+from memories.screening.structured import IBAN_LENGTHS, luhn, mod97
 from orgs.credentials import DEVELOPMENT_TOKEN, new_token
 from tests.conftest import FULL
 

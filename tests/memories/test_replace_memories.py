@@ -8,10 +8,10 @@ import pytest
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories.comparison import Relation, compare, mentions
-from memories.conflicts import Outcome
 from memories.models import Memory, MemoryRelationship, MemoryVersion, Posting
 from memories.services import WriteResult, write_memory
+from memories.writing.comparison import Relation, compare, mentions
+from memories.writing.conflicts import Outcome
 from tests.conftest import TESTS, World
 from tests.processes import ServerProcess
 

@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 
 from ibex.tenancy import tenant
+from memories.indexing.terms import count_terms
 from memories.models import Memory
 from memories.retrieval import Query, Retrieval
 from memories.retrieval.relevance import beside, places, rescale, smooth
-from memories.terms import count_terms
 from tests.conftest import World
 from tests.context.library import ask, find, find_by_id, open_session, remember, say, search
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memories.terms import MAX_TERM_LENGTH, MAX_TERMS, count_terms
+from memories.indexing.terms import MAX_TERM_LENGTH, MAX_TERMS, count_terms
 
 
 def test_words_are_stemmed_counted_and_freed_of_stop_words() -> None:

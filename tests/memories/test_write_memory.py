@@ -11,10 +11,10 @@ from django.utils import timezone
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from memories.conflicts import Outcome
 from memories.errors import InvalidMemory, MemoryTooLong
 from memories.models import Memory, MemoryLabel, MemoryVersion, Posting
 from memories.services import WriteResult, write_memory
+from memories.writing.conflicts import Outcome
 from orgs.models import AuditEvent
 from tests.conftest import TESTS, World
 from tests.processes import ServerProcess

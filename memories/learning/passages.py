@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from context.formatting import strip_blocks
 from ibex.tenancy import tenant
 from memories import metrics
+from memories.indexing.searchability import count_words, publish_passage
+from memories.indexing.terms import count_terms
+from memories.indexing.text import sanitise
+from memories.indexing.vectors import embed_or_wait, set_embedding
+from memories.learning.recalls import injected, note_recalls, was_given_what_is_gone
+from memories.learning.splitting import first_piece, pieces
 from memories.models import Memory, Passage
-from memories.neighbours import lock_agent
-from memories.recalls import injected, note_recalls, was_given_what_is_gone
-from memories.redaction import redact
-from memories.risk import QUARANTINE_ABOVE, injection_risk
-from memories.searchability import count_words, publish_passage
-from memories.splitting import first_piece, pieces
-from memories.terms import count_terms
-from memories.text import sanitise
-from memories.vectors import embed_or_wait, set_embedding
+from memories.screening.redaction import redact
+from memories.screening.risk import QUARANTINE_ABOVE, injection_risk
+from memories.writing.neighbours import lock_agent
 from sessions.bodies import answer_text, user_text
 from sessions.models import Session, Turn
 

@@ -1,4 +1,4 @@
-"""The signs of an injected instruction, each with its weight. `memories.risk` adds them up.
+"""The signs of an injected instruction, each with its weight. `risk` adds them up.
 
 Patterns read lower-case text with single blanks; white space in them is only layout.
 """

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from memories.indexing.postings import index_item, unindex_item
+from memories.indexing.terms import count_terms
 from memories.models import Memory, Passage, Posting, Recall
-from memories.postings import index_item, unindex_item
-from memories.terms import count_terms
 
 SILENCING = (
     Memory.Status.DELETED,

@@ -7,8 +7,8 @@ from django.db.models import Q
 from pgvector.django import CosineDistance
 
 from agents.models import Agent
-from memories.drafts import Draft
 from memories.models import Memory, MemoryQuerySet, MemoryRelationship
+from memories.writing.drafts import Draft
 
 NEAR_COSINE = 0.85
 MAX_NEIGHBOURS = 10

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memories.entropy import is_random
-from memories.structured import (
+from memories.screening.entropy import is_random
+from memories.screening.structured import (
     iban_length,
     is_card,
     is_ipv4_address,

@@ -6,8 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from memories.changes import replace_labels
-from memories.drafts import (
+from memories.errors import InvalidMemory
+from memories.indexing.searchability import EDITED, count_words, hide_turns
+from memories.indexing.text import content_hash
+from memories.indexing.vectors import set_embedding
+from memories.models import Category, Memory
+from memories.screening.risk import QUARANTINE_ABOVE, injection_risk
+from memories.writing.changes import replace_labels
+from memories.writing.drafts import (
     check_interval,
     check_labels,
     check_probability,
@@ -16,12 +22,6 @@ from memories.drafts import (
     clean_tags,
     main_category,
 )
-from memories.errors import InvalidMemory
-from memories.models import Category, Memory
-from memories.risk import QUARANTINE_ABOVE, injection_risk
-from memories.searchability import EDITED, count_words, hide_turns
-from memories.text import content_hash
-from memories.vectors import set_embedding
 
 PLAIN = frozenset({"confidence", "usefulness", "pinned", "valid_from", "valid_until", "expires_at"})
 EDITABLE = PLAIN | {"content", "category", "labels", "tags", "subject_key", "visibility"}

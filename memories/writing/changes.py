@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from memories.history import outline, record_change, relate
+from memories.indexing.searchability import withdraw
 from memories.models import Memory, MemoryLabel, MemoryRelationship, MemoryVersion
-from memories.searchability import withdraw
+from memories.writing.history import outline, record_change, relate
 from orgs.audit import Actor
 
 Edge = MemoryRelationship.Type

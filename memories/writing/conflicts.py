@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from memories.comparison import Relation, compare, mentions
-from memories.drafts import Draft
 from memories.models import Category, Memory
+from memories.writing.comparison import Relation, compare, mentions
+from memories.writing.drafts import Draft
 
 UNSURE_BELOW = 0.60
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.models import Agent
-from memories.bars import ScoreBar, score_bar
+from memories.browsing.bars import ScoreBar, score_bar
+from memories.browsing.finding import find_memories
 from memories.filters import MemoryFilterForm
-from memories.finding import find_memories
 from memories.models import Memory, MemoryQuerySet
 from memories.retrieval import Vector
 

@@ -11,7 +11,7 @@ What a person asks of their assistant ("always answer in German") weighs little:
 import re
 import unicodedata
 
-from memories.signals import HIDDEN_TAGS, HIDDEN_TEXT, SIGNALS
+from memories.screening.signals import HIDDEN_TAGS, HIDDEN_TEXT, SIGNALS
 
 QUARANTINE_ABOVE = 0.70
 MAX_JUDGED_CHARACTERS = 20_000

@@ -1,7 +1,7 @@
 """Turns that could not be learned from: set aside with a reason, tried again, resolved.
 
 The turns stay where they are; a dead letter names them. Learning from them again is a part of
-`memories.learning`; here stands what changes the rows.
+`memories.learning.steps`; here stands what changes the rows.
 """
 
 from collections.abc import Callable

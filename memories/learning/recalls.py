@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import F
 
+from memories.indexing.searchability import BECAUSE_OF_MEMORY, SILENCING
 from memories.models import ItemKind, Memory, Passage, Recall
-from memories.searchability import BECAUSE_OF_MEMORY, SILENCING
 from sessions.models import Turn
 
 KINDS = {"memory": ItemKind.MEMORY, "passage": ItemKind.PASSAGE}

@@ -68,7 +68,7 @@ def index_item(
     subject: str | None,
     terms: Mapping[str, int],
 ) -> None:
-    """Make an item findable by its terms (`memories.terms.count_terms`).
+    """Make an item findable by its terms (`memories.indexing.terms.count_terms`).
 
     Replaces what was indexed for it before; running it twice changes nothing. `kind` is a
     `Posting.Kind`. Two round trips.

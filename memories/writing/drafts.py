@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from memories import metrics
 from memories.errors import InvalidMemory, MemoryTooLong
+from memories.indexing.text import content_hash, sanitise
 from memories.models import MAX_CONTENT_BYTES, Category, Memory
-from memories.redaction import Redacted, redact
-from memories.risk import QUARANTINE_ABOVE, injection_risk
-from memories.text import content_hash, sanitise
+from memories.screening.redaction import Redacted, redact
+from memories.screening.risk import QUARANTINE_ABOVE, injection_risk
 
 MAX_LABELS = 5
 MAX_TAGS = 20

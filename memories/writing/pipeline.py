@@ -11,14 +11,14 @@ from django.db import IntegrityError
 
 from agents.models import Agent
 from ibex.tenancy import tenant
-from memories import changes
-from memories.conflicts import Judgement, Outcome, judge
-from memories.drafts import Draft
-from memories.history import record_creation, relate
+from memories.indexing.searchability import SILENCING, count_words, hide_turns, publish, withdraw
+from memories.indexing.vectors import embed_or_wait, set_embedding
 from memories.models import Memory, MemoryRelationship
-from memories.neighbours import about_the_same, find_known, lock_agent, near
-from memories.searchability import SILENCING, count_words, hide_turns, publish, withdraw
-from memories.vectors import embed_or_wait, set_embedding
+from memories.writing import changes
+from memories.writing.conflicts import Judgement, Outcome, judge
+from memories.writing.drafts import Draft
+from memories.writing.history import record_creation, relate
+from memories.writing.neighbours import about_the_same, find_known, lock_agent, near
 from orgs.audit import Actor
 
 Edge = MemoryRelationship.Type

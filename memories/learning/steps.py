@@ -20,7 +20,7 @@ from analytics.models import ExtractionRecord
 from ibex import due
 from ibex.errors import DomainError
 from ibex.tenancy import tenant
-from memories import dead_letters, metrics
+from memories import metrics
 from memories.extraction import (
     CandidateMemory,
     ExtractionInvalid,
@@ -29,8 +29,9 @@ from memories.extraction import (
     get_extractor,
 )
 from memories.extraction.calls import Call, noting_calls
+from memories.learning import dead_letters
+from memories.learning.passages import TurnWords, index_turns, read_turn
 from memories.models import DeadLetter, Memory
-from memories.passages import TurnWords, index_turns, read_turn
 from memories.services import write_memory
 from orgs.audit import Actor
 from orgs.models import Organization

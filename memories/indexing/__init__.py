@@ -1,0 +1,1 @@
+"""What makes a text findable: its terms, its postings, its vector."""

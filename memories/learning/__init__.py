@@ -1,0 +1,1 @@
+"""From recorded sessions to memories: turns read, cut into passages, learned from, set aside."""

@@ -1,0 +1,1 @@
+"""How a memory is written: draft, neighbours, conflict, change, version. `services` is the door."""
