@@ -15,6 +15,7 @@ from ibex.failures import WorkFailed
 from ibex.logs import configure_logging, logging_config
 from ibex.tenancy import tenant
 from memories.errors import MemoryTooLong
+from memories.learning import steps
 from memories.models import Memory
 from memories.services import delete_memory, edit_memory, write_memory
 from memories.tasks import learn_from_session
