@@ -1,4 +1,4 @@
-"""The ASGI application of the Django roles: health paths first, then Django."""
+"""The ASGI application of the Django roles: health paths first, then sockets, then Django."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ import redis.asyncio
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from ibex.bodies import BodyLimit
 from ibex.health import PATHS, Health
@@ -15,6 +16,16 @@ from ibex.health import PATHS, Health
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
 
 django_application = BodyLimit(get_asgi_application())
+
+SOCKETS = {
+    "api": {"/ws/live": "ibex.live.LiveConsumer"},
+    "dashboard": {"/ws/live": "ibex.live.LiveConsumer"},
+}
+"""The WebSockets of each role: the path, and the consumer that answers it."""
+sockets = {
+    path: import_string(consumer).as_asgi()
+    for path, consumer in SOCKETS.get(settings.ROLE, {}).items()
+}
 
 
 async def check_postgres() -> None:
@@ -43,8 +54,16 @@ health = Health(critical={"postgres": check_postgres}, soft={"redis": check_redi
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answer health paths without Django's request cycle; hand everything else to Django."""
+    """Answer health paths without Django's request cycle, sockets by their consumer."""
     if scope["type"] == "http" and scope["path"] in PATHS:
         await health(scope, receive, send)
         return
+    if scope["type"] == "websocket":
+        await sockets.get(scope["path"], refuse_socket)(scope, receive, send)
+        return
     await django_application(scope, receive, send)
+
+
+async def refuse_socket(_scope: Any, _receive: Any, send: Any) -> None:
+    """Refuse a socket that no consumer answers; the client sees 403."""
+    await send({"type": "websocket.close"})
