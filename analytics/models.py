@@ -42,6 +42,11 @@ class RequestRecord(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["org", "-created_at"], name="requests_of_an_org_by_time"),
+            models.Index(
+                fields=["org", "session_id", "created_at"],
+                condition=models.Q(turn_id__isnull=True, session_id__isnull=False),
+                name="failed_requests_of_a_session",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,6 +35,9 @@ class Session(TenantModel):
     turn_count = models.PositiveIntegerField(default=0)
     tokens_in = models.PositiveBigIntegerField(default=0)
     tokens_out = models.PositiveBigIntegerField(default=0)
+    error_count = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Calls that failed, or that the provider broke off."
+    )
     directive_version = models.PositiveIntegerField(null=True, blank=True)
     extracted_through = models.IntegerField(
         default=-1, help_text="Index of the last turn that was learned from; -1 before the first."
@@ -81,6 +84,9 @@ class Session(TenantModel):
                 fields=["org", "agent", "-last_turn_at", "-id"], name="sessions_of_an_agent_by_time"
             ),
             models.Index(fields=["org", "-created_at", "-id"], name="sessions_of_an_org_by_time"),
+            models.Index(
+                fields=["org", "-last_turn_at", "-id"], name="sessions_of_an_org_by_turn"
+            ),
             models.Index(
                 fields=["extract_after"],
                 condition=Q(extract_after__isnull=False),

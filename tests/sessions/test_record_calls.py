@@ -86,7 +86,38 @@ def test_a_group_numbers_the_turns_of_each_session_in_their_order(world: World) 
         failed = RequestRecord.objects.get(agent_id=world.scout.pk, status=502)
         assert RequestRecord.objects.filter(agent_id=world.scout.pk).count() == 6
     assert (one.turn_count, one.tokens_in, one.tokens_out) == (3, 30, 3)
-    assert (failed.turn_id, failed.session_id) == (None, None)
+    assert (failed.turn_id, failed.session_id) == (None, one.pk)
+    assert one.error_count == 1
+
+
+def test_a_failed_call_is_told_to_the_session_that_is_there(world: World) -> None:
+    record(call_of(world.scout, "one"))
+    with tenant(world.acme):
+        one = Session.objects.get(agent=world.scout)
+    again, stranger = (call_of(world.scout, "one", failed=True) for _ in range(2))
+    again.session_id = one.pk
+    record(again, stranger)
+    record(again)
+    with tenant(world.acme):
+        records = RequestRecord.objects.filter(agent_id=world.scout.pk, status=502)
+        told = dict(records.values_list("request_id", "session_id"))
+        one.refresh_from_db()
+    assert told == {again.request_id: one.pk, stranger.request_id: None}
+    assert (one.turn_count, one.error_count) == (1, 1)
+
+
+def test_another_orgs_session_is_not_told(world: World) -> None:
+    record(call_of(world.spy, "one"))
+    with tenant(world.elsewhere):
+        theirs = Session.objects.get(agent=world.spy)
+    ours = call_of(world.scout, "one", failed=True)
+    ours.session_id = theirs.pk
+    record(ours)
+    with tenant(world.acme):
+        assert RequestRecord.objects.get(agent_id=world.scout.pk).session_id is None
+    with tenant(world.elsewhere):
+        theirs.refresh_from_db()
+    assert theirs.error_count == 0
 
 
 def test_what_is_delivered_twice_is_recorded_once(world: World) -> None:
