@@ -204,6 +204,26 @@ class Memory(SearchableModel):
         return f"Memory {self.pk}"
 
 
+class MemorySource(models.Model):
+    """That a memory was made from a turn: `Memory.source_turns`, to be found by the turn.
+
+    The database keeps it, by a trigger, as it keeps an index. A GIN index on the array is out of
+    reach under row-level security: its operators are not leakproof (ADR 0035).
+    """
+
+    pk = models.CompositePrimaryKey("org", "turn_id", "memory")
+    org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    turn_id = models.UUIDField(help_text="Of a turn, which may be gone.")
+    memory = models.ForeignKey(
+        Memory, models.DO_NOTHING, related_name="sources", db_constraint=False
+    )
+
+    objects = OrgQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.memory_id} from {self.turn_id}"
+
+
 class MemoryLabel(TenantModel):
     """One of a memory's 1 to 5 categories, with how sure the extractor was."""
 

@@ -84,9 +84,7 @@ class Session(TenantModel):
                 fields=["org", "agent", "-last_turn_at", "-id"], name="sessions_of_an_agent_by_time"
             ),
             models.Index(fields=["org", "-created_at", "-id"], name="sessions_of_an_org_by_time"),
-            models.Index(
-                fields=["org", "-last_turn_at", "-id"], name="sessions_of_an_org_by_turn"
-            ),
+            models.Index(fields=["org", "-last_turn_at", "-id"], name="sessions_of_an_org_by_turn"),
             models.Index(
                 fields=["extract_after"],
                 condition=Q(extract_after__isnull=False),

@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analytics', '0004_extraction_record_tenancy'),
-        ('orgs', '0004_remove_demo_organization'),
+        ("analytics", "0004_extraction_record_tenancy"),
+        ("orgs", "0004_remove_demo_organization"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='requestrecord',
-            index=models.Index(condition=models.Q(('session_id__isnull', False), ('turn_id__isnull', True)), fields=['org', 'session_id', 'created_at'], name='failed_requests_of_a_session'),
+            model_name="requestrecord",
+            index=models.Index(
+                condition=models.Q(("session_id__isnull", False), ("turn_id__isnull", True)),
+                fields=["org", "session_id", "created_at"],
+                name="failed_requests_of_a_session",
+            ),
         ),
     ]

@@ -4,21 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agent_sessions', '0009_record_by_upsert'),
-        ('agents', '0002_tenancy'),
-        ('orgs', '0004_remove_demo_organization'),
+        ("agent_sessions", "0009_record_by_upsert"),
+        ("agents", "0002_tenancy"),
+        ("orgs", "0004_remove_demo_organization"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='session',
-            name='error_count',
-            field=models.PositiveIntegerField(db_default=0, default=0, help_text='Calls that failed, or that the provider broke off.'),
+            model_name="session",
+            name="error_count",
+            field=models.PositiveIntegerField(
+                db_default=0,
+                default=0,
+                help_text="Calls that failed, or that the provider broke off.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='session',
-            index=models.Index(fields=['org', '-last_turn_at', '-id'], name='sessions_of_an_org_by_turn'),
+            model_name="session",
+            index=models.Index(
+                fields=["org", "-last_turn_at", "-id"], name="sessions_of_an_org_by_turn"
+            ),
         ),
     ]

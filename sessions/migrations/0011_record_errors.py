@@ -15,13 +15,13 @@ CHANGES = (
     ),
     (
         "count(*) FILTER (WHERE is_turn) OVER name AS turns,",
-        "count(*) FILTER (WHERE is_turn) OVER name AS turns,\n"
-        "                count(*) FILTER (WHERE error_code <> '') OVER name AS errors,",
+        """count(*) FILTER (WHERE is_turn) OVER name AS turns,
+                count(*) FILTER (WHERE error_code <> '') OVER name AS errors,""",
     ),
     (
         "status, turn_count, tokens_in, tokens_out, extracted_through, extract_attempts,",
-        "status, turn_count, error_count, tokens_in, tokens_out, extracted_through,\n"
-        "                extract_attempts,",
+        """status, turn_count, error_count, tokens_in, tokens_out, extracted_through,
+                extract_attempts,""",
     ),
     (
         "count(*), sum(tokens_in), sum(tokens_out), -1, 0,",
@@ -29,8 +29,8 @@ CHANGES = (
     ),
     (
         "SET turn_count = s.turn_count + excluded.turn_count,",
-        "SET turn_count = s.turn_count + excluded.turn_count,\n"
-        "                error_count = s.error_count + excluded.error_count,",
+        """SET turn_count = s.turn_count + excluded.turn_count,
+                error_count = s.error_count + excluded.error_count,""",
     ),
     (
         "        ), numbered AS MATERIALIZED (",

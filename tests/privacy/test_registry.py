@@ -18,6 +18,7 @@ from memories.models import (
     Memory,
     MemoryLabel,
     MemoryRelationship,
+    MemorySource,
     MemoryVersion,
     Passage,
     Posting,
@@ -134,7 +135,11 @@ def live(agent: Agent, subject: str, mark: str) -> None:
             org_id=agent.org_id, turn=turn, item_id=turn.pk, kind=0, rank=1, score=1.0
         )
     first = write_memory(
-        agent=agent, content=f"{mark} keeps a walrus.", actor=TESTS, subject=subject
+        agent=agent,
+        content=f"{mark} keeps a walrus.",
+        actor=TESTS,
+        subject=subject,
+        source_turns=[turn.pk],
     ).memory
     second = write_memory(
         agent=agent, content=f"{mark} lives in Oslo.", actor=TESTS, subject=subject
@@ -233,6 +238,7 @@ def test_the_personal_stores_are_these() -> None:
         ConversationNode,
         Memory,
         MemoryLabel,
+        MemorySource,
         MemoryVersion,
         MemoryRelationship,
         Passage,
