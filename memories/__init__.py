@@ -8,5 +8,6 @@
 - `writing`: draft, neighbours, conflict, change, version
 - `indexing`: terms, postings, vectors, and what may be found by them
 - `retrieval`: from a message to ranked candidates, for every prompt and search
+- `steering`: bulk changes, decisions about what waits for review, undo
 - `browsing`: what pages and APIs read of memories
 """

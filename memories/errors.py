@@ -42,6 +42,27 @@ class MemoryStatusRefused(DomainError):
         super().__init__(f"A memory that is {status.replace('_', ' ')} cannot be {action}.")
 
 
+class MemoryChangedMeanwhile(DomainError):
+    """Somebody else changed the memory after the editor read it."""
+
+    code = "MEMORY_CHANGED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, latest: int) -> None:
+        self.latest = latest
+        super().__init__(f"Somebody changed this memory meanwhile; it is at version {latest}.")
+
+
+class NothingToUndo(DomainError):
+    """No change of this request can be taken back any more."""
+
+    code = "NOTHING_TO_UNDO"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("What this did has been changed since, or was undone already.")
+
+
 class DeadLetterResolved(DomainError):
     """The turns were learned from after all, and are not learned from again."""
 

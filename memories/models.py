@@ -265,6 +265,9 @@ class MemoryVersion(TenantModel):
     actor_id = models.UUIDField(null=True)
     actor_label = models.CharField(max_length=255)
     reason = models.TextField(blank=True)
+    request_id = models.CharField(
+        max_length=64, blank=True, help_text="Of the request that changed it; a bulk shares one."
+    )
 
     objects = OrgQuerySet.as_manager()
 
@@ -273,6 +276,13 @@ class MemoryVersion(TenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["memory", "number"], name="memory_versions_are_numbered_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["org", "request_id"],
+                condition=~Q(request_id=""),
+                name="memory_versions_of_a_request",
             ),
         ]
 

@@ -4,7 +4,7 @@ Each opens its own tenant. Call `write_memory` and `edit_memory` outside of a tr
 ask the embedder, which must not happen while locks are held.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,17 +15,15 @@ from agents.models import Agent
 from ibex import due
 from ibex.tenancy import tenant
 from memories import metrics
-from memories.errors import MemoryAlreadyKnown, MemoryStatusRefused
-from memories.indexing.searchability import publish, reveal_turns, withdraw
+from memories.errors import MemoryChangedMeanwhile, MemoryStatusRefused
 from memories.indexing.vectors import embed_or_wait, next_try, set_embedding
-from memories.models import Memory, MemoryQuerySet, MemoryVersion, Passage
-from memories.writing.changes import supersede
+from memories.models import Memory, MemoryVersion, Passage
 from memories.writing.conflicts import Outcome
-from memories.writing.drafts import prepare
+from memories.writing.drafts import clean_tags, prepare
 from memories.writing.edits import Edit, apply_edit, prepare_edit
-from memories.writing.history import outline, record_change
-from memories.writing.neighbours import in_scope, lock_agent
+from memories.writing.history import latest_number, outline, record_change
 from memories.writing.pipeline import WriteResult, write_draft
+from memories.writing.standing import activate, keep_found, lock, refuse_duplicate, set_status
 from orgs import audit
 from orgs.audit import Actor
 from sessions.models import Session
@@ -93,36 +91,87 @@ def write_memory(
     return result
 
 
-def edit_memory(*, memory: Memory, actor: Actor, reason: str = "", **changes: Any) -> Memory:
+def edit_memory(
+    *,
+    memory: Memory,
+    actor: Actor,
+    reason: str = "",
+    base_version: int | None = None,
+    **changes: Any,
+) -> Memory:
     """Change what an operator may change (`memories.writing.edits.EDITABLE`).
 
     New content is redacted, judged, hashed and embedded again; when it turns out risky the memory
-    is quarantined. Raises `InvalidMemory`, `MemoryTooLong`, `MemoryAlreadyKnown`,
-    `MemoryStatusRefused` for a deleted one, and `TypeError` for what cannot be changed.
+    is quarantined. `base_version` is the version that the editor saw. Raises `InvalidMemory`,
+    `MemoryTooLong`, `MemoryAlreadyKnown`, `MemoryStatusRefused` for a deleted one,
+    `MemoryChangedMeanwhile` if there is a newer version, and `TypeError` for what cannot be
+    changed.
     """
     edit = prepare_edit(memory, changes)
     vector = _embed_edit(memory, edit)
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if locked.status == Status.DELETED:
             raise MemoryStatusRefused(locked.status, "edited")
+        if base_version is not None and base_version != (latest := latest_number(locked)):
+            raise MemoryChangedMeanwhile(latest)
         before = outline(locked)
-        _refuse_duplicate(locked, edit.content_hash or locked.content_hash)
+        refuse_duplicate(locked, edit.content_hash or locked.content_hash)
         apply_edit(locked, edit, vector)
         record_change(locked, Operation.UPDATE, actor=actor, reason=reason, before=before)
-        _keep_found(locked)
+        keep_found(locked)
     return locked
+
+
+def pin_memory(*, memory: Memory, actor: Actor, pinned: bool = True, reason: str = "") -> Memory:
+    """Keep a memory in reach of every message, or no longer. Pinning twice changes nothing.
+
+    Raises `MemoryStatusRefused` for a deleted one.
+    """
+    with tenant(memory.org_id):
+        locked = lock(memory)
+        if locked.status == Status.DELETED:
+            raise MemoryStatusRefused(locked.status, "pinned")
+        if locked.pinned == pinned:
+            return locked
+        locked.pinned = pinned
+        action = "pin" if pinned else "unpin"
+        return _save_mark(locked, "pinned", action, actor, reason)
+
+
+def tag_memory(
+    *,
+    memory: Memory,
+    actor: Actor,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    reason: str = "",
+) -> Memory:
+    """Add tags to a memory and take others away; what it has or lacks already changes nothing.
+
+    Raises `InvalidMemory` past 20 tags, `MemoryStatusRefused` for a deleted one.
+    """
+    with tenant(memory.org_id):
+        locked = lock(memory)
+        if locked.status == Status.DELETED:
+            raise MemoryStatusRefused(locked.status, "tagged")
+        gone = set(clean_tags(list(remove)))
+        tags = list(clean_tags([tag for tag in [*locked.tags, *add] if tag not in gone]))
+        if tags == locked.tags:
+            return locked
+        locked.tags = tags
+        return _save_mark(locked, "tags", "tag", actor, reason)
 
 
 def archive_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
     """Put a memory away: it is kept and never retrieved. Archiving twice changes nothing."""
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if locked.status == Status.ARCHIVED:
             return locked
         if locked.status != Status.ACTIVE:
             raise MemoryStatusRefused(locked.status, "archived")
-        return _set_status(locked, Status.ARCHIVED, Operation.ARCHIVE, actor, reason)
+        return set_status(locked, Status.ARCHIVED, Operation.ARCHIVE, actor, reason)
 
 
 def delete_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
@@ -131,10 +180,10 @@ def delete_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
     It can be restored until it is erased. Deleting twice changes nothing.
     """
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if locked.status == Status.DELETED:
             return locked
-        return _set_status(locked, Status.DELETED, Operation.DELETE, actor, reason)
+        return set_status(locked, Status.DELETED, Operation.DELETE, actor, reason)
 
 
 def restore_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
@@ -144,12 +193,27 @@ def restore_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
     Raises `MemoryAlreadyKnown`; `MemoryStatusRefused` while it waits for review.
     """
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if locked.status == Status.ACTIVE:
             return locked
         if locked.status in {Status.QUARANTINED, Status.PENDING_REVIEW}:
             raise MemoryStatusRefused(locked.status, "restored; accept it instead")
-        return _activate(locked, actor, reason, Operation.RESTORE, "")
+        return activate(locked, actor, reason, Operation.RESTORE)
+
+
+def quarantine_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
+    """Keep a memory from every prompt until somebody reviews it; its turns are hidden too.
+
+    Quarantining twice changes nothing. Raises `MemoryStatusRefused` for what is deleted, merged
+    or superseded.
+    """
+    with tenant(memory.org_id):
+        locked = lock(memory)
+        if locked.status == Status.QUARANTINED:
+            return locked
+        if locked.status not in {Status.ACTIVE, Status.ARCHIVED, Status.PENDING_REVIEW}:
+            raise MemoryStatusRefused(locked.status, "quarantined")
+        return set_status(locked, Status.QUARANTINED, Operation.UPDATE, actor, reason, "quarantine")
 
 
 def accept_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
@@ -158,10 +222,10 @@ def accept_memory(*, memory: Memory, actor: Actor, reason: str = "") -> Memory:
     To refuse it, delete it. Raises `MemoryAlreadyKnown`, `MemoryStatusRefused`.
     """
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if locked.status not in {Status.QUARANTINED, Status.PENDING_REVIEW}:
             raise MemoryStatusRefused(locked.status, "accepted")
-        return _activate(locked, actor, reason, Operation.UPDATE, "accept")
+        return activate(locked, actor, reason, Operation.UPDATE, "accept")
 
 
 def record_feedback(*, memory: Memory, rating: str, actor: Actor) -> Memory:
@@ -173,7 +237,7 @@ def record_feedback(*, memory: Memory, rating: str, actor: Actor) -> Memory:
         raise ValueError(f"rating is one of {', '.join(TARGETS)}")
     target = TARGETS[rating]
     with tenant(memory.org_id):
-        locked = _lock(memory)
+        locked = lock(memory)
         if target is not None:
             locked.usefulness += FEEDBACK_STEP * (target - locked.usefulness)
             locked.positive_count += rating == "positive"
@@ -213,71 +277,18 @@ def embed_if_missing(*, org_id: UUID, kind: str, item_id: UUID) -> None:
         )
 
 
-def _lock(memory: Memory) -> Memory:
-    lock_agent(memory.agent_id)
-    return Memory.objects.select_for_update().get(pk=memory.pk)
-
-
 def _embed_edit(memory: Memory, edit: Edit) -> list[float] | None:
     if edit.content is None or edit.is_risky:
         return None
     return embed_or_wait(memory.org_id, [edit.content])[0]
 
 
-def _set_status(
-    memory: Memory, status: str, operation: MemoryVersion.Operation, actor: Actor, reason: str
-) -> Memory:
+def _save_mark(memory: Memory, field: str, action: str, actor: Actor, reason: str) -> Memory:
+    """Save what does not change how a memory is found."""
     before = outline(memory)
-    memory.status = status
-    memory.embed_after = None
     memory.updated_at = timezone.now()
-    memory.save(update_fields=["status", "embed_after", "updated_at"])
-    record_change(memory, operation, actor=actor, reason=reason, before=before)
-    _keep_found(memory)
-    return memory
-
-
-def _activate(
-    memory: Memory, actor: Actor, reason: str, operation: MemoryVersion.Operation, action: str
-) -> Memory:
-    _refuse_duplicate(memory, memory.content_hash)
-    before = outline(memory)
-    now = timezone.now()
-    memory.status = Status.ACTIVE
-    memory.valid_until = (
-        None if memory.valid_until and memory.valid_until <= now else memory.valid_until
+    memory.save(update_fields=[field, "updated_at"])
+    record_change(
+        memory, Operation.UPDATE, actor=actor, reason=reason, before=before, action=action
     )
-    memory.embed_after = now if memory.embedding is None else None
-    memory.updated_at = now
-    memory.save(update_fields=["status", "valid_until", "embed_after", "updated_at"])
-    record_change(memory, operation, actor=actor, reason=reason, before=before, action=action)
-    for rival in _rivals(memory):
-        supersede(rival, by=memory, actor=actor)
-    publish(memory)
-    reveal_turns(memory)
     return memory
-
-
-def _others_like(memory: Memory) -> MemoryQuerySet:
-    """Return the other active memories of the same agent, subject and session."""
-    found = in_scope(memory.agent_id, memory.subject, memory.session_id)
-    return found.filter(status=Status.ACTIVE).exclude(pk=memory.pk)
-
-
-def _rivals(memory: Memory) -> list[Memory]:
-    if not memory.subject_key:
-        return []
-    same = _others_like(memory).filter(subject_key=memory.subject_key)
-    return list(same.select_for_update().order_by("pk"))
-
-
-def _refuse_duplicate(memory: Memory, content_hash: str) -> None:
-    if _others_like(memory).filter(content_hash=content_hash).exists():
-        raise MemoryAlreadyKnown
-
-
-def _keep_found(memory: Memory) -> None:
-    if memory.status == Status.ACTIVE:
-        publish(memory)
-    else:
-        withdraw(memory)

@@ -23,7 +23,17 @@ from memories.writing.drafts import (
     main_category,
 )
 
-PLAIN = frozenset({"confidence", "usefulness", "pinned", "valid_from", "valid_until", "expires_at"})
+PLAIN = frozenset(
+    {
+        "confidence",
+        "usefulness",
+        "pinned",
+        "valid_from",
+        "valid_until",
+        "observed_at",
+        "expires_at",
+    }
+)
 EDITABLE = PLAIN | {"content", "category", "labels", "tags", "subject_key", "visibility"}
 SHARED = (Memory.Visibility.AGENT, Memory.Visibility.ORG)
 

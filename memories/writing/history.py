@@ -21,7 +21,7 @@ VERSIONED = (
     "pinned",
     "tags",
 )
-VERSIONED_TIMES = ("valid_from", "valid_until", "expires_at")
+VERSIONED_TIMES = ("valid_from", "valid_until", "observed_at", "expires_at")
 
 
 def record_creation(
@@ -45,11 +45,16 @@ def record_change(
 
     Call it inside the change's transaction with the memory locked: versions are numbered.
     """
-    latest = MemoryVersion.objects.filter(memory=memory).aggregate(Max("number"))["number__max"]
     labels = dict(memory.labels.values_list("label", "confidence"))
     values = snapshot(memory, labels)
-    number = (latest or 0) + 1
+    number = latest_number(memory) + 1
     return _append(memory, operation, number, values, actor, reason, before, action)
+
+
+def latest_number(memory: Memory) -> int:
+    """Return the number of a memory's newest version; 0 when none is kept."""
+    newest = MemoryVersion.objects.filter(memory=memory).aggregate(Max("number"))["number__max"]
+    return newest or 0
 
 
 def _append(
@@ -73,6 +78,7 @@ def _append(
         actor_id=actor.id,
         actor_label=actor.label,
         reason=reason,
+        request_id=actor.request_id,
     )
     audit.record(
         f"memory.{action or operation.value}",
