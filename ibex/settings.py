@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "orgs",
     "agents",
     "directives",
+    "control",
     "sessions",
     "memories",
     "analytics",
