@@ -32,6 +32,7 @@ def measure(*, seconds: float) -> dict[str, Any]:
     """Measure all shapes of the contract's speed table."""
     with stage() as ready:
         agent, token = make_agent(memory_enabled=False)
+        ready.start("ibex.serve", "api")
         ready.start("proxy")
         port = 8080 + ready.offset
         plain = Target(port, PATH, caller(agent, token), body)

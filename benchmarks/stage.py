@@ -18,6 +18,7 @@ HTTP_LISTENERS = {
     "embedder": ("embedder", 8004),
     "context": ("context", 8003),
     "ibex.worker": ("worker_health", 8006),
+    "ibex.serve": ("api", 8000),
 }
 
 
@@ -32,11 +33,12 @@ class Stage:
     processes: dict[str, ServerProcess] = field(default_factory=dict)
     upstream_port: int = 0
 
-    def start(self, module: str, **env: str) -> ServerProcess:
+    def start(self, module: str, *arguments: str, **env: str) -> ServerProcess:
         """Start one process and wait until it is ready."""
         _name, base = HTTP_LISTENERS[module]
         process = ServerProcess(
             module,
+            *arguments,
             env={**self.env, **env},
             port=base + self.offset,
             log=self.folder / f"{module}.log",
@@ -60,7 +62,9 @@ def stage() -> Iterator[Stage]:
         folder.chmod(0o711)
         stores = OwnStores(folder).start()
         upstream = _start_upstream()
-        offset = free_offset("proxy", "embedder", "context", "context_health", "worker_health")
+        offset = free_offset(
+            "proxy", "api", "embedder", "context", "context_health", "worker_health"
+        )
         env = _environment(stores, folder, offset, upstream.port)
         open_stage = Stage(stores, folder, offset, env, upstream_port=upstream.port)
         os.environ.update(env)
@@ -104,6 +108,7 @@ def _environment(
         "IBEX_MODEL_DIR": str(ROOT / "var" / "models"),
         "IBEX_EMBEDDER_URL": f"http://127.0.0.1:{8004 + offset}",
         "IBEX_CONTEXT_ADDR": f"127.0.0.1:{9092 + offset}",
+        "IBEX_CONTROL_URL": f"ws://127.0.0.1:{8000 + offset}/ws/control",
         "IBEX_LLM_MODE": "live",
         "OPENAI_API_KEY": "sk-benchmark",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",

@@ -18,7 +18,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
 django_application = BodyLimit(get_asgi_application())
 
 SOCKETS = {
-    "api": {"/ws/live": "ibex.live.LiveConsumer"},
+    "api": {
+        "/ws/control": "control.consumers.ControlConsumer",
+        "/ws/live": "ibex.live.LiveConsumer",
+    },
     "dashboard": {"/ws/live": "ibex.live.LiveConsumer"},
 }
 """The WebSockets of each role: the path, and the consumer that answers it."""

@@ -68,9 +68,19 @@ app.conf.update(
             "task": "analytics.tasks.ensure_partitions",
             "schedule": timedelta(hours=12),
         },
+        "purge changes": {
+            "task": "control.tasks.purge_changes",
+            "schedule": timedelta(hours=1),
+        },
     },
     beat_max_loop_interval=1,
-    imports=("ibex.dispatch", "sessions.tasks", "memories.tasks", "analytics.tasks"),
+    imports=(
+        "ibex.dispatch",
+        "sessions.tasks",
+        "memories.tasks",
+        "analytics.tasks",
+        "control.tasks",
+    ),
     timezone="UTC",
 )
 

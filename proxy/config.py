@@ -31,6 +31,8 @@ class Config:
     provider_connect_timeout_s: float
     idle_after_s: int
     trusted_proxies: frozenset[str]
+    control_url: str
+    name: str
 
 
 def read_config() -> Config:
@@ -60,4 +62,6 @@ def read_config() -> Config:
         provider_connect_timeout_s=env.float("IBEX_PROVIDER_CONNECT_TIMEOUT_S", 10),
         idle_after_s=env.int("IBEX_SESSION_IDLE_S", 1800),
         trusted_proxies=frozenset(env.list("IBEX_TRUSTED_PROXIES", [])),
+        control_url=env.str("IBEX_CONTROL_URL", ""),
+        name=env.str("IBEX_PROXY_NAME", ""),
     )

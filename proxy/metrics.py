@@ -28,3 +28,12 @@ TURNS_REJECTED = Counter("ibex_recorder_rejected_total", "Turns that Postgres wo
 PROVIDER_FAILURES = Counter(
     "ibex_provider_failures_total", "Failed calls to a provider.", ["provider", "kind"]
 )
+CONTROL_CHANGES = Counter(
+    "ibex_proxy_control_changes_total", "Changes heard on the control channel.", ["kind"]
+)
+CONTROL_GAPS = Counter(
+    "ibex_proxy_control_gaps_total", "Times a revision was missing on the control channel."
+)
+ROUTES = Counter(
+    "ibex_proxy_routes_total", "Callers looked up, by where they were found.", ["found"]
+)

@@ -9,8 +9,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from proxy import metrics
 from proxy.config import Config
 from proxy.context import ContextClient
+from proxy.control import ControlChannel
 from proxy.errors import degraded
 from proxy.forward import Forwarder
 from proxy.gate import Gate
@@ -40,6 +42,7 @@ class Services:
             self.pool, Spool(config.spool_folder), idle_after_s=config.idle_after_s
         )
         self.forwarder = Forwarder(config)
+        self.control = ControlChannel(config.control_url, config.service_token, config.name)
         self._touched: dict[UUID, float] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -48,11 +51,13 @@ class Services:
         await self.pool.open(wait=False)
         await self.context.connect()
         await self.recorder.start()
+        self.control.start()
 
     async def close(self) -> None:
         """Finish what runs in the background, record what waits, close."""
         if self._background:
             await asyncio.wait(self._background, timeout=5)
+        await self.control.close()
         await self.recorder.stop()
         await self.context.close()
         await self.provider.close()
@@ -74,10 +79,18 @@ class Services:
         subject: str | None = None,
         node: bytes | None = None,
     ) -> Route | None:
-        """Read what is known of the caller; SERVICE_DEGRADED (503) when Postgres is away."""
+        """Return what is known of the caller, read or kept from an earlier read.
+
+        Raises SERVICE_DEGRADED (503) when it has to be read and Postgres is away.
+        """
         lookup = (digest, agent_id, external_id, subject, node)
-        async with self.database("Authorization") as connection:
-            route = await find_route(connection, lookup)
+        route = self.control.routes.find(lookup)
+        metrics.ROUTES.labels("kept" if route else "read").inc()
+        if route is None:
+            generation = self.control.generation
+            async with self.database("Authorization") as connection:
+                route = await find_route(connection, lookup)
+            self.control.routes.keep(lookup, route, generation)
         if route is not None:
             self._touch(route)
         return route

@@ -2,74 +2,132 @@
 
 import django.db.models.deletion
 import django.utils.timezone
+from django.db import migrations, models
+
 import ibex.fields
 import ibex.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('directives', '0002_tenancy'),
-        ('orgs', '0004_remove_demo_organization'),
+        ("directives", "0002_tenancy"),
+        ("orgs", "0004_remove_demo_organization"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Clock',
+            name="Clock",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rev', models.BigIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("rev", models.BigIntegerField()),
             ],
         ),
         migrations.CreateModel(
-            name='Proxy',
+            name="Proxy",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('revision', models.BigIntegerField(help_text='The last change that it runs.')),
-                ('connected_at', models.DateTimeField()),
-                ('connected_revision', models.BigIntegerField(help_text='Where it stood when it connected.')),
-                ('acknowledged_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('left_at', models.DateTimeField(null=True)),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100)),
+                ("revision", models.BigIntegerField(help_text="The last change that it runs.")),
+                ("connected_at", models.DateTimeField()),
+                (
+                    "connected_revision",
+                    models.BigIntegerField(help_text="Where it stood when it connected."),
+                ),
+                ("acknowledged_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("left_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['name', 'pk'],
+                "ordering": ["name", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('rev', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('org_id', models.UUIDField()),
-                ('kind', ibex.fields.EnumField(choices=[('organization', 'Organization'), ('agent', 'Agent'), ('token', 'Token'), ('directive', 'Directive')], max_length=32)),
-                ('target_id', models.UUIDField()),
-                ('version_id', models.UUIDField(help_text='The directive version that became active.', null=True)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("rev", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("org_id", models.UUIDField()),
+                (
+                    "kind",
+                    ibex.fields.EnumField(
+                        choices=[
+                            ("organization", "Organization"),
+                            ("agent", "Agent"),
+                            ("token", "Token"),
+                            ("directive", "Directive"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("target_id", models.UUIDField()),
+                (
+                    "version_id",
+                    models.UUIDField(
+                        help_text="The directive version that became active.", null=True
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['rev'],
-                'indexes': [models.Index(condition=models.Q(('version_id__isnull', False)), fields=['version_id'], name='control_event_of_a_version')],
+                "ordering": ["rev"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("version_id__isnull", False)),
+                        fields=["version_id"],
+                        name="control_event_of_a_version",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Acknowledgement',
+            name="Acknowledgement",
             fields=[
-                ('id', models.UUIDField(default=ibex.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('proxy_id', models.UUIDField()),
-                ('proxy_name', models.CharField(max_length=100)),
-                ('revision', models.BigIntegerField()),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='orgs.organization')),
-                ('version', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='acknowledgements', to='directives.directiveversion')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=ibex.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("proxy_id", models.UUIDField()),
+                ("proxy_name", models.CharField(max_length=100)),
+                ("revision", models.BigIntegerField()),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="orgs.organization",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="acknowledgements",
+                        to="directives.directiveversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['at', 'pk'],
-                'constraints': [models.UniqueConstraint(fields=('version', 'proxy_id', 'revision'), name='a_proxy_acknowledges_a_push_once')],
+                "ordering": ["at", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "proxy_id", "revision"),
+                        name="a_proxy_acknowledges_a_push_once",
+                    )
+                ],
             },
         ),
     ]

@@ -32,11 +32,11 @@ END
 $$
 """
 
-CLOSED = """
+CLOSED = f"""
 REVOKE ALL ON FUNCTION ibex_note_change() FROM PUBLIC;
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON control_clock, control_event FROM {app};
-GRANT SELECT ON control_clock TO {app};
-""".format(app=APP_ROLE)
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON control_clock, control_event FROM {APP_ROLE};
+GRANT SELECT ON control_clock TO {APP_ROLE};
+"""
 
 TRIGGER = """
 CREATE CONSTRAINT TRIGGER {table}_is_noted AFTER UPDATE {columns} OR DELETE ON {table}
@@ -111,7 +111,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL("INSERT INTO control_clock (rev) VALUES (0)", "DELETE FROM control_clock"),
+        migrations.RunSQL(
+            "INSERT INTO control_clock (rev) VALUES (0)", "DELETE FROM control_clock"
+        ),
         Tenant("control_event", has_id=False),
         Tenant(
             "control_acknowledgement",

@@ -88,4 +88,5 @@ def _addresses() -> dict[str, str]:
         "IBEX_API_URL": address("api"),
         "IBEX_MEMORY_URL": address("memory"),
         "IBEX_DASHBOARD_URL": address("dashboard"),
+        "IBEX_CONTROL_URL": f"{address('api').replace('http', 'ws', 1)}/ws/control",
     }

@@ -19,8 +19,12 @@ DEFINERS = {
     "ibex_claim_dead_letters",
     "ibex_claim_embeddings",
     "ibex_claim_learning",
+    "ibex_control_acknowledge",
+    "ibex_control_purge",
+    "ibex_control_since",
     "ibex_ensure_partitions",
     "ibex_memberships",
+    "ibex_note_change",
     "ibex_remove_demo_organization",
     "ibex_route",
 }
