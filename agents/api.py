@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import services
+from agents.filters import AgentFilter
 from agents.models import Agent
-from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer, Text
+from ibex.api import OrgViewSet, Reason, StrictSerializer, Text, filter_query
 from ibex.openapi import documented, page_of
 from orgs.models import Organization
 from orgs.permissions import Permission
@@ -47,12 +48,6 @@ class AgentChanges(AgentValues):
     """What may change about an agent; its slug and memory scope never do."""
 
     name = Text(required=False, max_length=255)
-
-
-class AgentQuery(PageQuery):
-    """The filters of the list of agents."""
-
-    status = serializers.ChoiceField(Agent.Status.choices, required=False)
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
@@ -102,13 +97,10 @@ class AgentViewSet(OrgViewSet[Agent]):
         "archive": Permission.AGENT_WRITE,
     }
 
-    @documented(query=AgentQuery, answers=page_of(AgentSerializer))
+    @documented(query=filter_query(AgentFilter), answers=page_of(AgentSerializer))
     def list(self, _request: Request) -> Response:
         """List agents, newest first."""
-        query = self.read_query(AgentQuery)
-        agents = self.get_queryset()
-        if "status" in query:
-            agents = agents.filter(status=query["status"])
+        agents, query = self.filtered(AgentFilter)
         return self.page(agents, query, AgentSerializer().to_representation)
 
     @documented(

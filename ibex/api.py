@@ -6,9 +6,11 @@ refusal of unknown fields.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from math import isfinite
 from typing import IO, Any, ClassVar, TypeVar, cast
 
+import django_filters
 import orjson
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -23,6 +25,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from ibex.api_errors import InvalidJson, PayloadTooLarge, exception_handler
 from ibex.bodies import MAX_BODY_BYTES
+from ibex.filtering import API_PLACE, ListFilter
 from ibex.keyset import NEWEST_FIRST, Order, take_page
 from ibex.tenancy import tenant
 from orgs.authentication import Caller, OperatorAuthentication, TokenAuthentication
@@ -38,6 +41,7 @@ __all__ = [
     "StrictSerializer",
     "Text",
     "exception_handler",
+    "filter_query",
 ]
 
 M = TypeVar("M", bound=Model)
@@ -161,6 +165,36 @@ class PageQuery(StrictSerializer):
     cursor = serializers.CharField(default=None)
 
 
+DOCUMENTED: list[tuple[type[Any], Callable[..., serializers.Field[Any, Any, Any, Any]]]] = [
+    (django_filters.BooleanFilter, serializers.BooleanField),
+    (django_filters.NumberFilter, serializers.FloatField),
+    (django_filters.IsoDateTimeFilter, serializers.DateTimeField),
+    (django_filters.DateTimeFilter, serializers.DateTimeField),
+    (django_filters.DateFilter, serializers.DateField),
+    (django_filters.UUIDFilter, serializers.UUIDField),
+    (django_filters.ModelChoiceFilter, serializers.UUIDField),
+]
+
+
+@cache
+def filter_query(kind: type[ListFilter]) -> type[PageQuery]:
+    """Describe the query parameters of a list for its documentation."""
+    fields = {name: _documented_filter(one) for name, one in kind.base_filters.items()}
+    return type(f"{kind.__name__}Query", (PageQuery,), {**fields, "__doc__": kind.__doc__})
+
+
+def _documented_filter(one: Any) -> serializers.Field[Any, Any, Any, Any]:
+    """Name the type of one filter's value; what is in no list is a string."""
+    words = f"Not this {one.label}." if one.exclude else f"{one.label}."
+    said: dict[str, Any] = {"required": False, "help_text": words}
+    if isinstance(one, django_filters.ChoiceFilter) and one.extra.get("choices"):
+        return serializers.ChoiceField(one.extra["choices"], **said)
+    for filter_kind, field in DOCUMENTED:
+        if isinstance(one, filter_kind):
+            return field(**said)
+    return serializers.CharField(**said)
+
+
 class Reason(StrictSerializer):
     """The body of an action that takes nothing but why."""
 
@@ -244,6 +278,20 @@ class OrgViewSet(viewsets.GenericViewSet[M]):
         serializer = kind(data=data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+    def filtered(
+        self, kind: type[ListFilter], rows: QuerySet[Any] | None = None
+    ) -> tuple[QuerySet[Any], dict[str, Any]]:
+        """Narrow `rows`, the viewset's own by default, by the console's filter of this list.
+
+        Return them with the page that was asked for. Raises Django's `ValidationError` for a
+        filter that the list does not have, or cannot read.
+        """
+        given = self.request.query_params
+        place = {name: given[name] for name in API_PLACE if name in given}
+        found = self.get_queryset() if rows is None else rows
+        filters = kind(given, found, org_id=self.caller.org_id, is_strict=True)
+        return filters.rows_or_refuse(), self.read(PageQuery, place)
 
     def page(
         self,

@@ -1,11 +1,15 @@
 """What the console's views share: fragments for htmx, addresses, keyset pages."""
 
-from typing import TypeVar
+from http import HTTPStatus
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 
+from ibex.filtering import ListFilter
 from ibex.keyset import NEWEST_FIRST, MalformedCursor, Order, Page, take_page
 
 M = TypeVar("M", bound=Model)
@@ -43,3 +47,16 @@ def read_page(
         return take_page(rows, limit=limit or ROWS, cursor=cursor, order=order)
     except MalformedCursor:
         raise Http404 from None
+
+
+def render_list(
+    request: HttpRequest, page: str, fragment: str, filters: ListFilter, context: dict[str, Any]
+) -> HttpResponse:
+    """Render a list, or for htmx only its results; a question that makes no sense answers 400."""
+    status = HTTPStatus.BAD_REQUEST if filters.problems else HTTPStatus.OK
+    template = page_or_fragment(request, page, fragment)
+    response = render(request, template, {"filters": filters, **context}, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    if wants_fragment(request):
+        response["HX-Push-Url"] = address(request)
+    return response

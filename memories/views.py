@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
 from ibex.errors import DomainError
+from ibex.forms import ReasonForm
 from ibex.http import address, page_or_fragment, read_page, wants_fragment
 from ibex.tenancy import tenant
 from memories import services
@@ -22,7 +23,6 @@ from memories.browsing import detail
 from memories.browsing.finding import query_vector
 from memories.browsing.listing import plain_rows, ranked_rows
 from memories.filters import MAX_AGENTS, MemoryFilterForm
-from memories.forms import ReasonForm
 from memories.models import Memory, MemoryQuerySet
 from memories.retrieval import Vector
 from orgs.access import OrgRequest, operator_page

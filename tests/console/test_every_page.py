@@ -90,7 +90,7 @@ def test_a_word_of_a_megabyte_leaves_every_page_readable(world: World, sign_in: 
 
 QUERIES = {
     "/": 11,
-    "/agents/": 8,
+    "/agents/": 10,
     "/memories/": 13,
     "/sessions/": 8,
     "/directives/": 8,

@@ -1,0 +1,34 @@
+"""What every list page writes the same way: click-to-filter, links that keep the URL's state."""
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ibex.filtering import NOT, ListFilter
+from orgs.templatetags.console import icon
+
+register = template.Library()
+
+
+@register.simple_tag
+def narrow(filters: ListFilter, name: str, value: Any, words: str = "") -> SafeString:
+    """Offer to keep only the rows with this cell's value, or to leave them out."""
+    shown = words or str(value)
+    keep, leave = filters.replacing(name, str(value)), filters.replacing(NOT + name, str(value))
+    return format_html(
+        '<span class="narrow">{}{}</span>',
+        _link(keep, f"Only {shown}", "plus"),
+        _link(leave, f"Without {shown}", "minus"),
+    )
+
+
+def _link(query: str, label: str, picture: str) -> SafeString:
+    return format_html(
+        '<a href="?{0}" hx-get="?{0}" hx-target="#results" hx-swap="outerHTML"'
+        ' aria-label="{1}" title="{1}">{2}</a>',
+        query,
+        label,
+        icon(picture),
+    )
