@@ -1,13 +1,25 @@
-"""Every write to directives."""
+"""Every write to directives and their drafts (ADR 0030)."""
 
 import hashlib
 
+from django.utils import timezone
+
+from agents.errors import AgentArchived
 from agents.models import Agent
-from directives.errors import DirectiveSize
-from directives.models import MAX_BYTES, Directive, DirectiveVersion
+from directives.errors import DirectiveConflict, DirectiveSize, DraftConflict, UnknownVersion
+from directives.models import (
+    MAX_BYTES,
+    MAX_DRAFT_BYTES,
+    NEVER_PUSHED,
+    Directive,
+    DirectiveDraft,
+    DirectiveVersion,
+    holder,
+)
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
+from orgs.models import AuditEvent
 
 
 def push_directive(
@@ -16,35 +28,186 @@ def push_directive(
     content: str,
     actor: Actor,
     reason: str = "",
+    base_version: int | None = None,
     injection_mode: str | None = None,
-    copied_from: DirectiveVersion | None = None,
 ) -> DirectiveVersion:
     """Make a new version and activate it: the agent's next request carries it.
 
-    Raises `DirectiveSize`. The audit row holds the text's hash and length, never the text.
+    `base_version` is the number of the version that the text was written on top of, 0 for none;
+    left out, the text replaces whatever is active. A text that is active already makes no version,
+    so a push may be repeated. The pusher's own draft ends with it.
+
+    Raises `DirectiveSize`, `DirectiveConflict` and `AgentArchived`. The audit row holds the
+    text's hash and length, never the text.
     """
     size = len(content.encode())
     if not 0 < size <= MAX_BYTES:
         raise DirectiveSize(size, MAX_BYTES)
     with tenant(agent.org_id):
-        directive, _made = Directive.objects.get_or_create(org_id=agent.org_id, agent=agent)
-        directive = Directive.objects.select_for_update().get(pk=directive.pk)
-        latest = directive.versions.order_by("-number").first()
-        version = DirectiveVersion(
-            org_id=agent.org_id,
-            directive=directive,
-            number=latest.number + 1 if latest else 1,
-            content=content,
-            sha256=hashlib.sha256(content.encode()).hexdigest(),
-            reason=reason,
-            copied_from=copied_from,
-        )
-        version.full_clean()
-        version.save(force_insert=True)
-        directive.active_version = version
-        directive.injection_mode = injection_mode or directive.injection_mode
-        directive.full_clean()
-        directive.save()
-        after = {"number": version.number, "sha256": version.sha256, "bytes": size}
-        audit.record("directive.push", directive, actor=actor, after=after, reason=reason)
+        directive = _lock(agent)
+        version = directive.active_version
+        if version is None or version.content != content:
+            _refuse_stale(directive, base_version)
+            version = _activate(directive, content, "directive.push", actor, reason)
+        if injection_mode is not None:
+            _configure(directive, injection_mode, actor, reason)
+        _end_draft(agent, actor, content)
     return version
+
+
+def roll_back_directive(
+    *,
+    agent: Agent,
+    to: DirectiveVersion,
+    actor: Actor,
+    reason: str = "",
+    base_version: int | None = None,
+) -> DirectiveVersion:
+    """Make an old text active again as a new version that remembers which one it was copied from.
+
+    A text that is active already makes no version. Raises `DirectiveConflict`, `AgentArchived`.
+    """
+    with tenant(agent.org_id):
+        directive = _lock(agent)
+        active = directive.active_version
+        if active is not None and active.content == to.content:
+            return active
+        _refuse_stale(directive, base_version)
+        return _activate(directive, to.content, "directive.roll_back", actor, reason, to)
+
+
+def change_injection_mode(
+    *, agent: Agent, injection_mode: str, actor: Actor, reason: str = ""
+) -> Directive:
+    """Move the text to another place in the prompt; it makes no version. Raises `AgentArchived`."""
+    with tenant(agent.org_id):
+        directive = _lock(agent)
+        _configure(directive, injection_mode, actor, reason)
+    return directive
+
+
+def save_draft(
+    *,
+    agent: Agent,
+    actor: Actor,
+    content: str,
+    base_version: int,
+    injection_mode: str | None = None,
+    reason: str | None = None,
+    revision: int | None = None,
+) -> DirectiveDraft:
+    """Keep what `actor` is writing; nobody else's draft is touched.
+
+    `injection_mode` None leaves the place in the prompt as it is, `reason` None the draft's reason.
+    `revision` is the save that the text was written on top of, 0 for none; left out, the text
+    replaces whatever the same person saved.
+
+    Raises `DirectiveSize`, `UnknownVersion`, and `DraftConflict` when another window saved since.
+    """
+    size = len(content.encode())
+    if size > MAX_DRAFT_BYTES:
+        raise DirectiveSize(size, MAX_DRAFT_BYTES, "draft", 0)
+    with tenant(agent.org_id):
+        draft = _lock_draft(agent, actor)
+        if revision is not None and revision != draft.revision:
+            raise DraftConflict(draft.revision)
+        _require_version(agent, base_version)
+        draft.content = content
+        draft.base_version = base_version
+        draft.injection_mode = injection_mode
+        draft.reason = draft.reason if reason is None else reason
+        draft.revision += 1
+        draft.updated_at = timezone.now()
+        draft.full_clean()
+        draft.save()
+    return draft
+
+
+def discard_draft(*, agent: Agent, actor: Actor) -> None:
+    """Throw `actor`'s own draft away; it is no error when there is none."""
+    with tenant(agent.org_id):
+        DirectiveDraft.objects.of(agent, actor).delete()
+
+
+def _lock(agent: Agent) -> Directive:
+    """Return the agent's directive, made if it is the first time; one change at a time."""
+    if Agent.objects.get(pk=agent.pk).status == Agent.Status.ARCHIVED:
+        raise AgentArchived(agent.name)
+    made, _ = Directive.objects.get_or_create(org_id=agent.org_id, agent=agent)
+    rows = Directive.objects.select_for_update(of=("self",)).select_related("active_version")
+    return rows.get(pk=made.pk)
+
+
+def _lock_draft(agent: Agent, actor: Actor) -> DirectiveDraft:
+    made, _ = DirectiveDraft.objects.get_or_create(
+        org_id=agent.org_id, agent=agent, **holder(actor)
+    )
+    return DirectiveDraft.objects.select_for_update().get(pk=made.pk)
+
+
+def _require_version(agent: Agent, number: int) -> None:
+    versions = DirectiveVersion.objects.of_agent(agent)
+    if number != NEVER_PUSHED and not versions.filter(number=number).exists():
+        raise UnknownVersion(number)
+
+
+def _refuse_stale(directive: Directive, base_version: int | None) -> None:
+    if base_version is not None and base_version != directive.active_number:
+        raise DirectiveConflict(base_version, directive.active_number)
+
+
+def _activate(
+    directive: Directive,
+    content: str,
+    action: str,
+    actor: Actor,
+    reason: str,
+    rolled_back_from: DirectiveVersion | None = None,
+) -> DirectiveVersion:
+    """Make a text the next version, and the active one: the latest always is."""
+    is_operator = actor.type == AuditEvent.Actor.OPERATOR
+    version = DirectiveVersion(
+        org_id=directive.org_id,
+        directive=directive,
+        number=directive.active_number + 1,
+        content=content,
+        sha256=hashlib.sha256(content.encode()).hexdigest(),
+        size=len(content.encode()),
+        reason=reason,
+        created_by_id=actor.id if is_operator else None,
+        author=actor.label,
+        rolled_back_from=rolled_back_from,
+    )
+    version.full_clean()
+    version.save(force_insert=True)
+    directive.active_version = version
+    directive.save(update_fields=["active_version"])
+    after = {"number": version.number, "sha256": version.sha256, "bytes": version.size}
+    if rolled_back_from:
+        after["rolled_back_from"] = rolled_back_from.number
+    audit.record(action, directive, actor=actor, after=after, reason=reason)
+    return version
+
+
+def _configure(directive: Directive, injection_mode: str, actor: Actor, reason: str) -> None:
+    """Set where the text goes, if that is a change."""
+    before = directive.injection_mode
+    if injection_mode == before:
+        return
+    directive.injection_mode = injection_mode
+    directive.full_clean()
+    directive.save(update_fields=["injection_mode"])
+    audit.record(
+        "directive.configure",
+        directive,
+        actor=actor,
+        before={"injection_mode": before},
+        after={"injection_mode": injection_mode},
+        reason=reason,
+    )
+
+
+def _end_draft(agent: Agent, actor: Actor, content: str) -> None:
+    """Remove the pusher's draft if it is what was pushed: one that goes on is kept."""
+    if actor.type != AuditEvent.Actor.SYSTEM:
+        DirectiveDraft.objects.of(agent, actor).filter(content=content).delete()

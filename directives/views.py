@@ -80,7 +80,6 @@ def _push(request: OrgRequest, agent: Agent) -> HttpResponse:
             actor=request.actor,
             reason=said["reason"],
             injection_mode=said["injection_mode"],
-            copied_from=_versions(row).filter(number=said["copied_from"]).first(),
         )
     except DomainError as error:
         form.add_error("content", error.message)
@@ -151,7 +150,9 @@ def _shown(row: Directive | None) -> list[Version]:
     """Return the latest versions; the latest few are compared with the one before each."""
     if row is None:
         return []
-    rows = list(_versions(row).select_related("copied_from").order_by("-number")[:MAX_VERSIONS])
+    rows = list(
+        _versions(row).select_related("rolled_back_from").order_by("-number")[:MAX_VERSIONS]
+    )
     pushes = AuditEvent.objects.filter(
         org_id=row.org_id, target_id=row.pk, action="directive.push"
     ).values_list("after", "actor_label")

@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from agents.models import Agent
 from analytics.models import ExtractionRecord, RequestRecord
 from control.models import Acknowledgement, Event
-from directives.models import Directive, DirectiveVersion
+from directives.models import Directive, DirectiveDraft, DirectiveVersion
 from memories.models import (
     CorpusStatistics,
     DeadLetter,
@@ -151,6 +151,7 @@ TABLES = [
     TableStore("agents", Agent, without_subject=OF_OPERATORS),
     TableStore("directives", Directive, without_subject=OF_OPERATORS),
     TableStore("directive versions", DirectiveVersion, without_subject=OF_OPERATORS),
+    TableStore("directive drafts", DirectiveDraft, without_subject=OF_OPERATORS),
     TableStore("control events", Event, without_subject=OF_OPERATORS),
     TableStore("acknowledgements", Acknowledgement, without_subject=OF_OPERATORS),
     TableStore("sessions", Session, column("subject")),

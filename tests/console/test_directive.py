@@ -93,7 +93,6 @@ def test_an_older_version_is_a_place_to_begin(world: World, sign_in: SignIn) -> 
     again: dict[str, Any] = {**NEW, "content": "Be kind.", "base_version": "2", "copied_from": "1"}
     client.post(page(world), again)
     assert running(world) == (3, "Be kind.", "system_append")
-    assert "from version 1" in client.get(page(world)).content.decode()
     for nonsense in ("99", "x", "9" * 30):
         assert client.get(f"{page(world)}?from={nonsense}").status_code == 200
 

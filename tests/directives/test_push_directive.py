@@ -1,16 +1,31 @@
 """Directives: each push is a version that stays as it was."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.utils import ProgrammingError
 
-from directives.errors import DirectiveSize
+from agents.errors import AgentArchived
+from agents.services import archive_agent
+from directives.errors import DirectiveConflict, DirectiveSize
 from directives.models import MAX_BYTES, Directive, DirectiveVersion
-from directives.services import push_directive
+from directives.services import change_injection_mode, push_directive
 from ibex.tenancy import tenant
-from orgs.models import AuditEvent
+from orgs.audit import Actor
+from orgs.models import AuditEvent, Operator
 from tests.conftest import TESTS, World
+
+
+def operator(person: Operator) -> Actor:
+    return Actor(AuditEvent.Actor.OPERATOR, person.pk, person.email)
+
+
+def texts(world: World) -> list[str]:
+    with tenant(world.acme):
+        return list(DirectiveVersion.objects.order_by("number").values_list("content", flat=True))
 
 
 def test_each_push_is_a_new_active_version(world: World) -> None:
@@ -24,6 +39,16 @@ def test_each_push_is_a_new_active_version(world: World) -> None:
         assert DirectiveVersion.objects.get(number=1).content == "Be brief."
 
 
+def test_a_version_remembers_who_pushed_it(world: World) -> None:
+    push_directive(agent=world.scout, content="Be brief.", actor=operator(world.alice))
+    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
+    with tenant(world.acme):
+        first, second = DirectiveVersion.objects.order_by("number")
+    assert (first.created_by, first.author) == (world.alice, world.alice.email)
+    assert (second.created_by, second.author) == (None, "tests")
+    assert (first.pushed_by, second.pushed_by) == ("Alice", "tests")
+
+
 def test_a_version_cannot_be_changed(world: World) -> None:
     push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
     with pytest.raises(ProgrammingError, match="permission denied"), tenant(world.acme):
@@ -31,12 +56,59 @@ def test_a_version_cannot_be_changed(world: World) -> None:
 
 
 def test_the_size_is_counted_in_bytes(world: World) -> None:
-    push_directive(agent=world.scout, content="é" * (MAX_BYTES // 2), actor=TESTS)
+    version = push_directive(agent=world.scout, content="é" * (MAX_BYTES // 2), actor=TESTS)
+    assert version.size == MAX_BYTES
     for content in ("", "é" * (MAX_BYTES // 2 + 1)):
         with pytest.raises(DirectiveSize):
             push_directive(agent=world.scout, content=content, actor=TESTS)
     with tenant(world.acme):
         assert DirectiveVersion.objects.count() == 1
+
+
+def test_a_push_on_top_of_an_older_version_is_refused(world: World) -> None:
+    push_directive(agent=world.scout, content="Be brief.", actor=TESTS, base_version=0)
+    with pytest.raises(DirectiveConflict) as refused:
+        push_directive(agent=world.scout, content="Be kind.", actor=TESTS, base_version=0)
+    assert (refused.value.base, refused.value.active) == (0, 1)
+    assert "Be kind" not in refused.value.message
+    with pytest.raises(DirectiveConflict):
+        push_directive(agent=world.scout, content="Be kind.", actor=TESTS, base_version=7)
+    push_directive(agent=world.scout, content="Be kind.", actor=TESTS, base_version=1)
+    assert texts(world) == ["Be brief.", "Be kind."]
+
+
+def test_the_same_text_again_makes_no_version(world: World) -> None:
+    first = push_directive(agent=world.scout, content="Be brief.", actor=TESTS, base_version=0)
+    again = push_directive(agent=world.scout, content="Be brief.", actor=TESTS, base_version=0)
+    assert again.pk == first.pk
+    with tenant(world.acme):
+        assert AuditEvent.objects.filter(action="directive.push").count() == 1
+
+
+def test_two_pushes_at_once_with_the_same_base_make_one_version(committed_world: World) -> None:
+    def push(content: str) -> str:
+        try:
+            push_directive(
+                agent=committed_world.scout, content=content, actor=TESTS, base_version=0
+            )
+        except DirectiveConflict:
+            return "refused"
+        finally:
+            connection.close()
+        return content
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(push, [f"Be number {n}." for n in range(8)]))
+    (winner,) = [text for text in said if text != "refused"]
+    assert said.count("refused") == 7
+    assert texts(committed_world) == [winner]
+
+
+def test_an_archived_agent_takes_no_directive(world: World) -> None:
+    archive_agent(agent=world.scout, actor=TESTS)
+    with pytest.raises(AgentArchived):
+        push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
+    assert texts(world) == []
 
 
 def test_the_audit_row_has_a_hash_and_no_text(world: World) -> None:
@@ -49,6 +121,29 @@ def test_the_audit_row_has_a_hash_and_no_text(world: World) -> None:
         "sha256": hashlib.sha256(b"Never mention Zanzibar.").hexdigest(),
     }
     assert "Zanzibar" not in str(vars(event))
+
+
+def test_where_the_text_goes_is_changed_and_audited(world: World) -> None:
+    push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
+    for _twice in range(2):
+        change_injection_mode(
+            agent=world.scout, injection_mode="system_append", actor=TESTS, reason="Theirs first"
+        )
+    push_directive(
+        agent=world.scout, content="Be brief.", actor=TESTS, injection_mode="user_prepend"
+    )
+    assert texts(world) == ["Be brief."]
+    with tenant(world.acme):
+        later, first = AuditEvent.objects.filter(action="directive.configure")
+        assert Directive.objects.get().injection_mode == "user_prepend"
+    assert (first.before, first.after, first.reason) == (
+        {"injection_mode": "system_first"},
+        {"injection_mode": "system_append"},
+        "Theirs first",
+    )
+    assert later.after == {"injection_mode": "user_prepend"}
+    with pytest.raises(ValidationError):
+        change_injection_mode(agent=world.scout, injection_mode="nonsense", actor=TESTS)
 
 
 def test_another_orgs_directive_looks_missing(world: World) -> None:
