@@ -1,7 +1,6 @@
 """Directives: what operators tell an agent, as immutable numbered versions, and their drafts."""
 
-from typing import Self
-from uuid import UUID
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
@@ -169,7 +168,7 @@ class DirectiveDraft(TenantModel):
         return len(self.content.encode())
 
 
-def holder(actor: Actor) -> dict[str, UUID | None]:
+def holder(actor: Actor) -> dict[str, Any]:
     """Return the columns that make a draft `actor`'s own. IBEX itself writes none."""
     if actor.type == AuditEvent.Actor.OPERATOR:
         return {"operator_id": actor.id}
