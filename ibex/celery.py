@@ -80,6 +80,7 @@ app.conf.update(
         "memories.tasks",
         "analytics.tasks",
         "control.tasks",
+        "jobs.tasks",
     ),
     timezone="UTC",
 )

@@ -13,6 +13,8 @@ from django.db import connection
 from prometheus_client import Counter, Gauge
 
 from ibex import due
+from ibex.env import env
+from jobs.tasks import run_job
 from memories.tasks import embed_if_missing, learn_from_dead_letter, learn_from_session
 from sessions.tasks import archive_session, complete_idle_session
 
@@ -44,6 +46,11 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
         "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(lease)s::interval)",
         archive_session,
     ),
+    (
+        "job",
+        "SELECT org_id, id FROM ibex_claim_jobs(%(jobs)s, %(lease)s::interval)",
+        run_job,
+    ),
 )
 DISPATCHED = Counter("ibex_worker_dispatched_total", "Rows handed to workers.", ["work"])
 LAST_RUN = Gauge(
@@ -65,8 +72,9 @@ def dispatch() -> None:
 
 
 def claim(statement: str) -> list[tuple[Any, ...]]:
-    """Take up to `LIMIT` due rows for the length of a lease."""
+    """Take up to `LIMIT` due rows for the length of a lease; jobs, as many as may run at once."""
+    jobs = env.int("IBEX_WORKER_JOBS", 1)
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"limit": LIMIT, "lease": str(due.lease())})
+        cursor.execute(statement, {"limit": LIMIT, "jobs": jobs, "lease": str(due.lease())})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -141,6 +141,8 @@ class ApiSchema(AutoSchema):
         required = getattr(self.view, "required", {}).get(self._action())
         if required is None:
             return self._words()
+        if not required:
+            return f"{self._words()}\n\nNeeds no permission for what is the caller's own."
         name = "".join(word.capitalize() for word in str(required.name).split("_"))
         return f"{self._words()}\n\nNeeds the permission `{name}`."
 

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "sessions",
     "memories",
     "analytics",
+    "jobs",
     "privacy",
 ]
 

@@ -16,6 +16,7 @@ from agents.models import Agent
 from analytics.models import ExtractionRecord, RequestRecord
 from control.models import Acknowledgement, Event
 from directives.models import Directive, DirectiveDraft, DirectiveVersion
+from jobs.models import Job
 from memories.models import (
     CorpusStatistics,
     DeadLetter,
@@ -148,6 +149,7 @@ TABLES = [
     TableStore("memberships", Membership, without_subject=OF_OPERATORS),
     TableStore("tokens", Token, without_subject=OF_OPERATORS),
     TableStore("audit", AuditEvent, column("subject_details__subject")),
+    TableStore("jobs", Job, column("subject")),
     TableStore("agents", Agent, without_subject=OF_OPERATORS),
     TableStore("directives", Directive, without_subject=OF_OPERATORS),
     TableStore("directive versions", DirectiveVersion, without_subject=OF_OPERATORS),

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from agents.api import AgentViewSet
+from jobs.api import JobViewSet
 from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
 
@@ -35,6 +36,13 @@ dead_letters = [
     path("dead-letters/<uuid:pk>/retry", DeadLetterViewSet.as_view({"post": "retry"})),
 ]
 
+jobs = [
+    path("jobs", JobViewSet.as_view({"get": "list"})),
+    path("jobs/<uuid:pk>", JobViewSet.as_view({"get": "retrieve"})),
+    path("jobs/<uuid:pk>/cancel", JobViewSet.as_view({"post": "cancel"})),
+    path("jobs/<uuid:pk>/retry", JobViewSet.as_view({"post": "retry"})),
+]
+
 sessions = [
     path("sessions", SessionViewSet.as_view({"get": "list"})),
     path("sessions/<uuid:pk>", SessionViewSet.as_view({"get": "retrieve"})),
@@ -44,7 +52,7 @@ sessions = [
     path("archives/<str:signed>", ArchiveDownload.as_view()),
 ]
 
-urlpatterns = [path("api/v1/", include([*agents, *memories, *dead_letters, *sessions]))]
+urlpatterns = [path("api/v1/", include([*agents, *memories, *dead_letters, *jobs, *sessions]))]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"

@@ -12,4 +12,5 @@ urlpatterns = [
     path("", include("memories.urls")),
     path("", include("sessions.urls")),
     path("", include("directives.urls")),
+    path("", include("jobs.urls")),
 ]

@@ -34,6 +34,12 @@ STATUS_ICONS = {
     "pending_review": "clock-question",
     "deleted": "trash",
     "error": "alert-circle",
+    "queued": "clock",
+    "running": "loader",
+    "done": "circle-check",
+    "partial": "alert-triangle",
+    "failed": "circle-x",
+    "cancelled": "ban",
 }
 
 
@@ -53,11 +59,12 @@ def category(name: str) -> SafeString:
 
 
 @register.simple_tag
-def status(row: Any) -> SafeString:
-    """Show a row's status in words with an icon."""
-    picture = icon(STATUS_ICONS.get(row.status, "circle-check"))
-    words = row.get_status_display().lower()
-    return format_html('<span class="state {}">{} {}</span>', row.status, picture, words)
+def status(row: Any, field: str = "status") -> SafeString:
+    """Show a row's status, or another column of its kind, in words with an icon."""
+    value = getattr(row, field)
+    picture = icon(STATUS_ICONS.get(value, "circle-check"))
+    words = getattr(row, f"get_{field}_display")().lower()
+    return format_html('<span class="state {}">{} {}</span>', value, picture, words)
 
 
 @register.simple_tag
@@ -102,6 +109,12 @@ def duration(value: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+@register.filter
+def words(name: str) -> str:
+    """Write a machine's name as words: `Rows written` for `rows_written`."""
+    return name.replace("_", " ").capitalize()
 
 
 @register.filter

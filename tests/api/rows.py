@@ -2,14 +2,16 @@
 
 import hashlib
 import zlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from django.utils import timezone
 
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from jobs.models import Job
 from memories.models import DeadLetter, Memory, MemoryLabel
 from sessions.models import Session, Turn
 
@@ -81,3 +83,12 @@ def make_dead_letter(session: Session, **fields: Any) -> DeadLetter:
             extractor="llm-1/gpt",
             **fields,
         )
+
+
+def make_job(agent: Agent, **fields: Any) -> Job:
+    """Queue background work about an agent, which no worker of the suite will find."""
+    fields = {"kind": "tests.none", "title": "Write items", "owner_type": "system", **fields}
+    if fields.get("finished_at") is None:
+        fields.setdefault("run_after", timezone.now() + timedelta(days=365))
+    with tenant(agent.org_id):
+        return Job.objects.create(org_id=agent.org_id, agent=agent, owner_label="tests", **fields)

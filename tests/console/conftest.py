@@ -79,7 +79,16 @@ def store_turn(session: Session, request: bytes, completion: bytes, **fields: An
         )
 
 
-LISTS = ["/", "/agents/", "/memories/", "/memories/?q=fridays", "/sessions/", "/directives/"]
+LISTS = [
+    "/",
+    "/agents/",
+    "/memories/",
+    "/memories/?q=fridays",
+    "/sessions/",
+    "/directives/",
+    "/jobs/",
+    "/jobs/bell/",
+]
 
 
 def tell_story(

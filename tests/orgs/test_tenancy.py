@@ -18,6 +18,7 @@ DEFINERS = {
     "ibex_claim_completions",
     "ibex_claim_dead_letters",
     "ibex_claim_embeddings",
+    "ibex_claim_jobs",
     "ibex_claim_learning",
     "ibex_control_acknowledge",
     "ibex_control_purge",

@@ -13,6 +13,7 @@ from agents.models import Agent
 from analytics.models import ExtractionRecord, RequestRecord
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from jobs.models import Job
 from memories.models import (
     DeadLetter,
     Memory,
@@ -37,7 +38,7 @@ from privacy.registry import (
     unregistered_keys,
 )
 from sessions.models import ConversationNode, Session, Turn
-from tests.api.rows import make_session, make_turn
+from tests.api.rows import make_job, make_session, make_turn
 from tests.conftest import ROOT, TESTS, World
 
 PACKAGES = [
@@ -144,6 +145,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
     second = write_memory(
         agent=agent, content=f"{mark} lives in Oslo.", actor=TESTS, subject=subject
     ).memory
+    make_job(agent, subject=subject)
     common = {"org_id": agent.org_id, "agent": agent}
     with tenant(agent.org_id):
         MemoryRelationship.objects.create(
@@ -245,6 +247,7 @@ def test_the_personal_stores_are_these() -> None:
         Posting,
         Recall,
         DeadLetter,
+        Job,
         RequestRecord,
         ExtractionRecord,
     }

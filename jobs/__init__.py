@@ -1,0 +1,1 @@
+"""Background work that people wait for: queued, seen, cancelled, tried again."""

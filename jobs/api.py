@@ -1,0 +1,133 @@
+"""The management API of jobs, and how another endpoint answers that work goes on behind."""
+
+from typing import Any, ClassVar, cast
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer
+from ibex.openapi import documented, page_of
+from jobs import services
+from jobs.filters import JobFilter
+from jobs.models import Job, JobQuerySet
+from orgs.models import AuditEvent
+from orgs.permissions import Permission
+
+OWN = Permission(0)
+"""Everybody has their own jobs; those of others need JobManage, which the queryset looks at."""
+
+
+class JobOwner(StrictSerializer):
+    """Whoever asked for a job, as audit names them."""
+
+    type = serializers.ChoiceField(AuditEvent.Actor.choices, source="owner_type")
+    id = serializers.UUIDField(source="owner_id", allow_null=True)
+    label = serializers.CharField(source="owner_label")  # type: ignore[assignment]  # a field
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """A job as the API shows it. `done` counts what failed too; `total` may be unknown."""
+
+    owner = JobOwner(source="*", read_only=True)
+    stalled = serializers.BooleanField(source="is_stalled", read_only=True)
+    result = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "kind",
+            "title",
+            "state",
+            "stalled",
+            "done",
+            "failed",
+            "total",
+            "why",
+            "result",
+            "reason",
+            "owner",
+            "agent_id",
+            "subject",
+            "request_id",
+            "retries",
+            "cancel_requested_at",
+            "created_at",
+            "started_at",
+            "heartbeat_at",
+            "finished_at",
+        ]
+
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+    def get_result(self, job: Job) -> Any:
+        """Return what came of it: counts and ids."""
+        return job.result
+
+
+class JobQuery(PageQuery):
+    """The filters of the list of jobs."""
+
+    state = serializers.ChoiceField(Job.State.choices, required=False)
+    kind = serializers.CharField(required=False, max_length=64)
+    owner = serializers.ChoiceField(["me"], required=False)
+    stalled = serializers.ChoiceField(["yes"], required=False)
+
+
+class JobViewSet(OrgViewSet[Job]):
+    """Follow background work, stop it, and have it tried again.
+
+    Whoever holds JobManage sees all jobs, everybody else their own.
+    """
+
+    queryset = Job.objects.all()
+    required: ClassVar = {"list": OWN, "retrieve": OWN, "cancel": OWN, "retry": OWN}
+
+    def get_queryset(self) -> QuerySet[Job]:
+        """Narrow to what the caller may see."""
+        rows = cast("JobQuerySet", super().get_queryset())
+        if getattr(self, "swagger_fake_view", False):  # the schema is built without a caller
+            return rows
+        return rows.visible_to(self.caller.actor, self.caller.permissions)
+
+    @documented(query=JobQuery, answers=page_of(JobSerializer))
+    def list(self, _request: Request) -> Response:
+        """List jobs, newest first."""
+        query = self.read_query(JobQuery)
+        rows: Any = self.get_queryset()
+        found = JobFilter(query, rows, caller=self.caller.actor)
+        if not found.is_valid():
+            raise serializers.ValidationError(dict(found.errors))
+        return self.page(found.qs, query, JobSerializer().to_representation)
+
+    @documented(answers=JobSerializer)
+    def retrieve(self, _request: Request, **_ids: UUID) -> Response:
+        """Show how far a job is, and what came of it."""
+        return Response(JobSerializer(self.get_object()).data)
+
+    @documented(takes=Reason, answers=JobSerializer, refuses={409: ["JOB_FINISHED"]})
+    def cancel(self, request: Request, **_ids: UUID) -> Response:
+        """Stop a job: at once while it waits, else within seconds. What was done stays done."""
+        job = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        job = services.cancel_job(job=job, actor=self.caller.actor, reason=reason)
+        return Response(JobSerializer(job).data)
+
+    @documented(takes=Reason, answers=JobSerializer, refuses={409: ["JOB_NOT_RETRYABLE"]})
+    def retry(self, request: Request, **_ids: UUID) -> Response:
+        """Have a job tried again that failed, was cancelled, or went through only in part."""
+        job = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        job = services.retry_job(
+            job=job, actor=self.caller.actor, held=self.caller.permissions, reason=reason
+        )
+        return Response(JobSerializer(job).data)
+
+
+def accepted(job: Job) -> Response:
+    """Answer 202: the work goes on in this job, whose address is in `Location`."""
+    headers = {"Location": f"/api/v1/jobs/{job.pk}"}
+    return Response(JobSerializer(job).data, status=202, headers=headers)

@@ -1,0 +1,19 @@
+"""App configuration of `jobs`."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+from ibex.watching import columns, watch
+from orgs.permissions import Permission
+
+
+class JobsConfig(AppConfig):
+    """Background work, and what carries it out."""
+
+    name = "jobs"
+
+    def ready(self) -> None:
+        """Import every app's `jobs` module, where kinds are registered; let pages follow."""
+        autodiscover_modules("jobs")
+        changes = columns(self.get_model("Job"), "state", "done", "failed", "total")
+        watch("job", Permission(0), changes)

@@ -1,0 +1,146 @@
+"""Background work in the console: its list, its page, and the bell."""
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from ibex.tenancy import tenant
+from jobs.models import Job
+from orgs.permissions import Permission
+from tests.api.rows import make_job
+from tests.conftest import SignIn, World
+
+HTMX = {"HX-Request": "true"}
+
+
+def owned(world: World, operator: Any, **fields: Any) -> Job:
+    return make_job(world.scout, owner_type="operator", owner_id=operator.pk, **fields)
+
+
+def ended(state: str = "done", **fields: Any) -> dict[str, Any]:
+    return {"state": state, "finished_at": timezone.now(), **fields}
+
+
+def test_a_manager_sees_all_jobs_and_others_their_own(world: World, sign_in: SignIn) -> None:
+    member = world.member("member")
+    owned(world, member, title="Of the member")
+    owned(world, world.alice, title="Of Alice")
+    page = sign_in(world.alice).get("/jobs/").content
+    assert b"Of the member" in page
+    assert b"Of Alice" in page
+    page = sign_in(member).get("/jobs/").content
+    assert b"Of the member" in page
+    assert b"Of Alice" not in page
+    page = sign_in(world.mallory).get("/jobs/").content
+    assert b"Of the member" not in page
+    assert b"No job yet" in page
+
+
+def test_the_list_is_narrowed_by_state_and_owner(world: World, sign_in: SignIn) -> None:
+    owned(world, world.alice, title="Went wrong", **ended("failed", why="No server"))
+    make_job(world.scout, title="Waits")
+    client = sign_in(world.alice)
+    for query, shown, hidden in (
+        ("state=failed", b"Went wrong", b"Waits"),
+        ("owner=me", b"Went wrong", b"Waits"),
+        ("state=queued", b"Waits", b"Went wrong"),
+    ):
+        page = client.get(f"/jobs/?{query}").content
+        assert shown in page
+        assert hidden not in page
+    assert b"No job matches" in client.get("/jobs/?stalled=yes").content
+    assert b"Select a valid choice" in client.get("/jobs/?state=lost").content
+
+
+def test_a_list_that_moves_asks_again_by_itself_and_one_at_rest_does_not(
+    world: World, sign_in: SignIn
+) -> None:
+    client = sign_in(world.alice)
+    owned(world, world.alice, **ended())
+    assert b"every 3s, live" not in client.get("/jobs/").content
+    job = owned(world, world.alice, state="running", done=3, total=9)
+    page = client.get("/jobs/?state=running", headers=HTMX).content
+    assert b"<html" not in page
+    assert b"every 3s, live" in page
+    assert b'hx-get="/jobs/?state=running"' in page
+    assert f"job:{job.pk}".encode() in page
+    assert b"3 of 9" in page
+
+
+def test_a_job_shows_its_progress_owner_and_end(world: World, sign_in: SignIn) -> None:
+    job = owned(
+        world,
+        world.alice,
+        title="Archive 9 memories",
+        done=9,
+        failed=2,
+        total=9,
+        **ended("partial", why="2 of 9 items failed.", result={"memories_archived": 7}),
+    )
+    page = sign_in(world.alice).get(f"/jobs/{job.pk}/").content.decode()
+    for words in ("Archive 9 memories", "2 of 9 items failed.", "Memories archived", "100 %"):
+        assert words in page
+    assert "every 3s" not in page
+
+
+def test_a_stalled_job_says_so(world: World, sign_in: SignIn) -> None:
+    long_ago = timezone.now() - timezone.timedelta(minutes=5)
+    job = owned(world, world.alice, state="running", heartbeat_at=long_ago)
+    client = sign_in(world.alice)
+    assert b"stalled" in client.get(f"/jobs/{job.pk}/").content
+    assert b"Nothing was heard from its worker" in client.get(f"/jobs/{job.pk}/").content
+
+
+def test_a_job_is_cancelled_and_tried_again(world: World, sign_in: SignIn) -> None:
+    client, job = sign_in(world.alice), owned(world, world.alice)
+    answer = client.post(f"/jobs/{job.pk}/cancel/", {"reason": "A mistake"})
+    assert (answer.status_code, answer["Location"]) == (302, f"/jobs/{job.pk}/")
+    again = client.post(f"/jobs/{job.pk}/cancel/", headers=HTMX)
+    assert again.status_code == 409
+    assert b"has ended already" in again.content
+    answer = client.post(f"/jobs/{job.pk}/retry/", headers=HTMX)
+    assert b"It is tried again." in answer.content
+    with tenant(world.acme):
+        assert Job.objects.get(pk=job.pk).state == "queued"
+    assert client.post(f"/jobs/{job.pk}/cancel/", {"reason": "x" * 501}).status_code == 400
+
+
+@pytest.mark.parametrize("action", ["", "cancel/", "retry/"])
+def test_others_jobs_look_missing(world: World, sign_in: SignIn, action: str) -> None:
+    job = owned(world, world.alice, **ended("failed"))
+    for operator in (world.mallory, world.member("member")):
+        client = sign_in(operator)
+        path = f"/jobs/{job.pk}/{action}"
+        assert (client.post(path) if action else client.get(path)).status_code == 404
+    client = sign_in(world.alice)
+    answer = client.post(path) if action else client.get(path)
+    assert answer.status_code in {200, 302, 409}
+
+
+def test_who_lost_the_right_sees_a_disabled_button(world: World, sign_in: SignIn) -> None:
+    viewer = world.member("viewer")
+    job = owned(world, viewer, needs=int(Permission.MEMORY_WRITE), **ended("failed"))
+    client = sign_in(viewer)
+    assert b"may not do what this job does" in client.get(f"/jobs/{job.pk}/").content
+    assert client.post(f"/jobs/{job.pk}/retry/").status_code == 403
+
+
+def test_the_bell_counts_what_ended_unseen(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    assert b'hx-get="/jobs/bell/"' in client.get("/").content
+    first, _second = owned(world, world.alice, **ended()), owned(world, world.alice, **ended())
+    owned(world, world.member("member"), **ended())
+    owned(world, world.alice)
+    assert b">2<" in client.get("/jobs/bell/").content
+    client.get(f"/jobs/{first.pk}/")
+    assert b">1<" in client.get("/jobs/bell/").content
+    assert client.post("/jobs/read/").status_code == 302
+    assert b"bell-count" not in client.get("/jobs/bell/").content
+
+
+def test_anothers_look_leaves_my_bell_alone(world: World, sign_in: SignIn) -> None:
+    job = owned(world, world.member("member"), **ended())
+    sign_in(world.alice).get(f"/jobs/{job.pk}/")
+    with tenant(world.acme):
+        assert Job.objects.get(pk=job.pk).seen_at is None
