@@ -187,8 +187,9 @@ def _documented_filter(one: Any) -> serializers.Field[Any, Any, Any, Any]:
     """Name the type of one filter's value; what is in no list is a string."""
     words = f"Not this {one.label}." if one.exclude else f"{one.label}."
     said: dict[str, Any] = {"required": False, "help_text": words}
-    if isinstance(one, django_filters.ChoiceFilter) and one.extra.get("choices"):
-        return serializers.ChoiceField(one.extra["choices"], **said)
+    choices = one.extra.get("choices")
+    if isinstance(one, django_filters.ChoiceFilter) and choices and not callable(choices):
+        return serializers.ChoiceField(choices, **said)
     for filter_kind, field in DOCUMENTED:
         if isinstance(one, filter_kind):
             return field(**said)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer
+from ibex.api import OrgViewSet, Reason, StrictSerializer, filter_query
 from ibex.openapi import documented, page_of
 from jobs import services
 from jobs.filters import JobFilter
@@ -68,15 +68,6 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         return job.result
 
 
-class JobQuery(PageQuery):
-    """The filters of the list of jobs."""
-
-    state = serializers.ChoiceField(Job.State.choices, required=False)
-    kind = serializers.CharField(required=False, max_length=64)
-    owner = serializers.ChoiceField(["me"], required=False)
-    stalled = serializers.ChoiceField(["yes"], required=False)
-
-
 class JobViewSet(OrgViewSet[Job]):
     """Follow background work, stop it, and have it tried again.
 
@@ -93,15 +84,11 @@ class JobViewSet(OrgViewSet[Job]):
             return rows
         return rows.visible_to(self.caller.actor, self.caller.permissions)
 
-    @documented(query=JobQuery, answers=page_of(JobSerializer))
+    @documented(query=filter_query(JobFilter), answers=page_of(JobSerializer))
     def list(self, _request: Request) -> Response:
         """List jobs, newest first."""
-        query = self.read_query(JobQuery)
-        rows: Any = self.get_queryset()
-        found = JobFilter(query, rows, caller=self.caller.actor)
-        if not found.is_valid():
-            raise serializers.ValidationError(dict(found.errors))
-        return self.page(found.qs, query, JobSerializer().to_representation)
+        jobs, query = self.filtered(JobFilter)
+        return self.page(jobs, query, JobSerializer().to_representation)
 
     @documented(answers=JobSerializer)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:

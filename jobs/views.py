@@ -11,12 +11,12 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from ibex.errors import DomainError
-from ibex.http import address, page_or_fragment, read_page, wants_fragment
+from ibex.forms import ReasonForm
+from ibex.http import address, page_or_fragment, read_page, render_list, wants_fragment
 from jobs import services
 from jobs.filters import JobFilter
 from jobs.models import Job, JobQuerySet
 from jobs.registry import find_kind
-from memories.forms import ReasonForm
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
@@ -25,21 +25,18 @@ MAX_UNREAD = 99
 
 
 @require_GET
-@vary_on_headers("HX-Request")
 @operator_page(OWN)
 def jobs(request: OrgRequest) -> HttpResponse:
     """List the background work that the operator may see; htmx gets only the results."""
-    found = JobFilter(request.GET, _visible(request), caller=request.actor)
-    page = read_page(request, found.qs)
+    filters = JobFilter(request.GET, _visible(request), org_id=request.access.org_id)
+    page = read_page(request, filters.rows)
     context = {
-        "filter": found,
         "page": page,
         "unread": _unread(request),
         "is_moving": any(job.is_unfinished for job in page.items),
         "here": address(request),
     }
-    template = page_or_fragment(request, "jobs/jobs.html", "jobs/_results.html")
-    return render(request, template, context)
+    return render_list(request, "jobs/jobs.html", "jobs/_results.html", filters, context)
 
 
 @require_GET
