@@ -32,6 +32,8 @@ class Stage:
     env: dict[str, str]
     processes: dict[str, ServerProcess] = field(default_factory=dict)
     upstream_port: int = 0
+    extra: list[ServerProcess] = field(default_factory=list)
+    """Processes beyond one of each, for whoever starts them to stop."""
 
     def start(self, module: str, *arguments: str, **env: str) -> ServerProcess:
         """Start one process and wait until it is ready."""

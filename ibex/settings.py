@@ -73,13 +73,11 @@ TEMPLATES = [
     }
 ]
 
-# A generic prepared plan turns a 2 ms vector search into 68 ms; see ADR 0035.
-PLAN_OPTIONS = (
-    "-c plan_cache_mode=force_custom_plan"
-    " -c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
-)
+# What a vector search needs; see ADR 0035. Django prepares no statements, so plans fit their values,
+# while foreign keys and functions keep theirs.
+SEARCH_OPTIONS = "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
 DATABASES = {"default": env.dj_db_url("IBEX_DATABASE_URL")}
-DATABASES["default"]["OPTIONS"] = {"options": PLAN_OPTIONS}
+DATABASES["default"]["OPTIONS"] = {"options": SEARCH_OPTIONS}
 if ROLE in {"memory", "api", "dashboard"}:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
