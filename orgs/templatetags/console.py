@@ -9,7 +9,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ibex.notices import UNDO
 from orgs.access import Access
+from orgs.navigation import Group, navigation
 from orgs.permissions import Permission
 
 register = template.Library()
@@ -121,6 +123,24 @@ def words(name: str) -> str:
 def may(access: Access | None, name: str) -> bool:
     """Say whether the operator's role holds the permission of this name."""
     return access is not None and not Permission[name] & ~access.permissions
+
+
+@register.simple_tag(takes_context=True)
+def sections(context: Any) -> list[Group]:
+    """Return the side's sections for the operator and the page."""
+    request = context["request"]
+    return navigation(request.access, request.path)
+
+
+@register.filter
+def undo_url(message: Any) -> str:
+    """Return where an undo of what was just done is posted; empty when there is none."""
+    return str(message.extra_tags or "").removeprefix(UNDO) if has_undo(message) else ""
+
+
+def has_undo(message: Any) -> bool:
+    """Say whether what was just done can be taken back at once."""
+    return str(message.extra_tags or "").startswith(UNDO)
 
 
 @register.filter

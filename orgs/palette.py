@@ -1,0 +1,80 @@
+"""The palette: pages, agents by name, anything by its id, and actions, as the role allows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.urls import NoReverseMatch, reverse
+
+from agents.models import Agent
+from orgs.access import Access
+from orgs.finding import FINDERS
+from orgs.navigation import open_sections
+from orgs.permissions import Permission
+
+MAX_AGENTS = 6
+MAX_WORDS = 200
+ACTIONS = [
+    ("new-agent", "Create an agent", "plus", Permission.AGENT_WRITE),
+    ("organizations", "Switch organization", "selector", Permission(0)),
+    ("help", "Shortcuts and help", "help-circle", Permission(0)),
+]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One thing that the palette can open."""
+
+    kind: str
+    label: str
+    url: str
+    icon: str
+
+
+def search(access: Access, words: str) -> list[Hit]:
+    """Find what the words may mean, inside the tenant; without words, the pages and actions."""
+    words = words.strip()[:MAX_WORDS].replace("\0", "")
+    return [
+        *_by_id(access, words),
+        *_pages(access, words),
+        *_agents(access, words),
+        *_actions(access, words),
+    ]
+
+
+def _pages(access: Access, words: str) -> Iterator[Hit]:
+    for entry in open_sections(access):
+        if words.lower() in entry.label.lower():
+            yield Hit("Page", entry.label, entry.url, entry.icon)
+
+
+def _actions(access: Access, words: str) -> Iterator[Hit]:
+    for name, label, icon, needs in ACTIONS:
+        if needs & ~access.permissions or words.lower() not in label.lower():
+            continue
+        try:
+            yield Hit("Action", label, reverse(name), icon)
+        except NoReverseMatch:
+            continue
+
+
+def _agents(access: Access, words: str) -> Iterator[Hit]:
+    if not words or Permission.AGENT_READ & ~access.permissions:
+        return
+    found = Agent.objects.filter(org=access.org_id, name__icontains=words)
+    for agent in found.order_by("name", "pk")[:MAX_AGENTS]:
+        yield Hit("Agent", agent.name, reverse("agent", args=[agent.pk]), "robot")
+
+
+def _by_id(access: Access, words: str) -> Iterator[Hit]:
+    """Look an id up wherever it could belong; a name of a session is an id too."""
+    try:
+        pk = UUID(words)
+    except ValueError:
+        pk = None
+    for finder in FINDERS:
+        if finder.needs & ~access.permissions:
+            continue
+        row = finder.find(access.org_id, pk, words) if words else None
+        if row is not None:
+            yield Hit(finder.kind, finder.label(row), finder.url(row), finder.icon)
