@@ -83,6 +83,16 @@ def whole_answer(turn: Turn) -> Said:
     return Said(message or None, text or None)
 
 
+def request_body(turn: Turn) -> dict[str, Any]:
+    """Return the request with its settings and new messages. Raises `UnreadableBody`."""
+    return _parse(_inflate(turn, turn.request))
+
+
+def stored_bytes(turn: Turn, part: str) -> bytes:
+    """Return one body, `request` or `answer`, as it was. Raises `UnreadableBody`."""
+    return _inflate(turn, turn.request if part == "request" else turn.completion)
+
+
 def raw_request(turn: Turn) -> Said:
     """Return the request as text alone."""
     return Said(None, _as_text(_inflate(turn, turn.request)))

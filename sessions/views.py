@@ -1,12 +1,16 @@
 """The console's pages of sessions."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
@@ -14,15 +18,25 @@ from agents.models import Agent
 from ibex.errors import DomainError
 from ibex.http import address, page_or_fragment, read_page, wants_fragment
 from ibex.keyset import NEWEST_FIRST, Order
+from ibex.tenancy import tenant
+from memories.browsing.finding import query_vector
+from memories.models import Memory
+from memories.services import archive_memory, pin_memory, quarantine_memory
 from orgs.access import OrgRequest, operator_page
 from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
+from sessions import services
 from sessions.archive import archive_url
-from sessions.beside import read_conversation
-from sessions.conversation import whole
-from sessions.forms import MAX_INDEX, PlaceForm, SessionFilterForm
+from sessions.beside import first_words, read_conversation, read_tail, turn_address
+from sessions.conversation import all_pieces, whole_body
+from sessions.errors import UnreadableBody
+from sessions.forms import MAX_INDEX, CompareForm, PlaceForm, SessionFilterForm, TailForm
 from sessions.models import Session, Turn
+from sessions.replay import Replay, ask_again, question_of
+from sessions.searching import find_in_session
+from sessions.why import explain
 
+EXPLAINS = Permission.SESSION_READ | Permission.TRACE_READ | Permission.MEMORY_READ
 LATEST_TURN_FIRST = Order(("last_turn_at", "id"), descending=True)
 
 
@@ -52,6 +66,38 @@ def session(request: OrgRequest, session_id: UUID) -> HttpResponse:
     return _conversation(request, _session(request, session_id))
 
 
+@require_GET
+@operator_page(Permission.SESSION_READ)
+def session_tail(request: OrgRequest, session_id: UUID) -> HttpResponse:
+    """Show what came after a turn, for a page that follows; nothing new is an empty answer.
+
+    Who has paused gets the number of new turns alone.
+    """
+    form = TailForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    row, after = _session(request, session_id), form.cleaned_data["after"]
+    waiting = row.turn_count - 1 - after
+    if waiting <= 0 and row.status == form.cleaned_data["status"]:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    is_paused = form.cleaned_data["paused"]
+    tail = None if is_paused or waiting <= 0 else read_tail(row, after)
+    context = {"session": row, "agent": row.agent, "conversation": tail, "is_paused": is_paused}
+    context |= {"waiting": max(waiting, 0), "after": tail.last if tail else after}
+    return render(request, "sessions/_tail.html", context)
+
+
+@require_GET
+@operator_page(Permission.SESSION_READ)
+def turn(request: OrgRequest, session_id: UUID, index: int) -> HttpResponse:
+    """Lead to the page of the conversation on which a turn stands."""
+    row = _session(request, session_id)
+    turns = Turn.objects.filter(org=row.org_id, session=row)
+    if not turns.filter(index=min(index, MAX_INDEX)).exists():
+        raise Http404
+    return redirect(turn_address(row.pk, index))
+
+
 @require_POST
 @operator_page(Permission.SESSION_READ)
 def session_archive(request: OrgRequest, session_id: UUID) -> HttpResponse:
@@ -66,14 +112,114 @@ def session_archive(request: OrgRequest, session_id: UUID) -> HttpResponse:
     return _conversation(request, row, archive=link)
 
 
+@require_POST
+@operator_page(Permission.SESSION_TERMINATE)
+def terminate_session(request: OrgRequest, session_id: UUID) -> HttpResponse:
+    """End a session: what it has not been learned from yet, and its archive, are due at once."""
+    row = _session(request, session_id)
+    services.complete_session(session=row, actor=request.actor, how="completed")
+    messages.success(request, f"Terminated {row.external_id}. The next request would reopen it.")
+    return redirect("session", row.pk)
+
+
 @require_GET
 @operator_page(Permission.SESSION_READ)
 def turn_body(request: OrgRequest, session_id: UUID, index: int, part: str) -> HttpResponse:
     """Show one stored body whole, as plain text that no browser will run."""
-    turns = Turn.objects.filter(org=request.access.org_id, session=session_id)
-    turn = get_object_or_404(turns, index=min(index, MAX_INDEX))
-    body = whole(turn.request if part == "request" else turn.completion)
-    return HttpResponse(body, content_type="text/plain; charset=utf-8")
+    return _plain(whole_body(_turn(request, session_id, index), part))
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+@operator_page(Permission.SESSION_READ)
+def turn_piece(request: OrgRequest, session_id: UUID, index: int, number: int) -> HttpResponse:
+    """Show one piece of a turn whole: plain text, or in its place on the page."""
+    try:
+        pieces = all_pieces(_turn(request, session_id, index))
+    except UnreadableBody:
+        raise Http404 from None
+    if number >= len(pieces):
+        raise Http404
+    if wants_fragment(request):
+        return render(request, "sessions/_piece_text.html", {"piece": pieces[number]})
+    return _plain(pieces[number].text.encode())
+
+
+@require_GET
+@operator_page(EXPLAINS, enters_tenant=False)
+def why(request: OrgRequest, session_id: UUID, index: int) -> HttpResponse:
+    """Show why a turn was answered as it was; on request, what the question brings now.
+
+    The embedder is asked without a transaction.
+    """
+    form = CompareForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    with tenant(request.access.org_id):
+        row, said = _session(request, session_id), _turn(request, session_id, index)
+        question = question_of(row, said) if form.compares else ""
+        if not question:
+            return _why(request, row, said, compares=form.compares)
+    vector = query_vector(request.access.org_id, question, "hybrid")
+    with tenant(request.access.org_id):
+        again = partial(
+            ask_again, row, said, question, vector, without=form.cleaned_data["without"]
+        )
+        return _why(request, row, said, compares=True, again=again)
+
+
+def _why(
+    request: OrgRequest,
+    row: Session,
+    said: Turn,
+    *,
+    compares: bool,
+    again: Callable[..., Replay] | None = None,
+) -> HttpResponse:
+    explanation = explain(row, row.agent, said)
+    replay = again and again(recorded=[one.id for one in explanation.taken])
+    context = {"session": row, "agent": row.agent, "turn": said, "why": explanation}
+    context |= {"compares": compares, "replay": replay}
+    return render(request, "sessions/why.html", context)
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that an operator does to a memory while reading why."""
+
+    service: Callable[..., Memory]
+    needs: Permission
+    done: str
+
+
+ACTIONS = {
+    "pin": Action(partial(pin_memory, pinned=True), Permission.MEMORY_WRITE, "Pinned."),
+    "unpin": Action(partial(pin_memory, pinned=False), Permission.MEMORY_WRITE, "Unpinned."),
+    "archive": Action(archive_memory, Permission.MEMORY_WRITE, "Archived."),
+    "quarantine": Action(
+        quarantine_memory, Permission.MEMORY_WRITE, "Quarantined until somebody reviews it."
+    ),
+}
+
+
+@require_POST
+@operator_page(EXPLAINS)
+def act_on_memory(
+    request: OrgRequest, session_id: UUID, index: int, memory_id: UUID, action: str
+) -> HttpResponse:
+    """Pin, unpin, archive or quarantine a memory that the page of a turn's why shows."""
+    _turn(request, session_id, index)
+    memory = get_object_or_404(Memory, org=request.access.org_id, pk=memory_id)
+    if ACTIONS[action].needs & ~request.access.permissions:
+        raise PermissionDenied
+    reason = f"Seen in turn {index} of session {session_id}."
+    try:
+        ACTIONS[action].service(memory=memory, actor=request.actor, reason=reason)
+    except DomainError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, ACTIONS[action].done)
+    return redirect("why", session_id, index)
 
 
 def _list(
@@ -93,13 +239,33 @@ def _session(request: OrgRequest, session_id: UUID) -> Session:
     return get_object_or_404(rows, org=request.access.org_id, pk=session_id)
 
 
+def _turn(request: OrgRequest, session_id: UUID, index: int) -> Turn:
+    turns = Turn.objects.filter(org=request.access.org_id, session=session_id)
+    return get_object_or_404(turns, index=min(index, MAX_INDEX))
+
+
+def _plain(text: bytes) -> HttpResponse:
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
 def _conversation(
     request: OrgRequest, row: Session, *, status: int = HTTPStatus.OK, **more: Any
 ) -> HttpResponse:
-    place = PlaceForm(request.GET)
-    if not place.is_valid():
+    form = PlaceForm(request.GET)
+    if not form.is_valid():
         raise Http404
-    begin, raw = place.cleaned_data["begin"] or 0, place.cleaned_data["raw"]
-    conversation = read_conversation(row, begin, raw)
-    context = {"session": row, "agent": row.agent, "conversation": conversation, **more}
+    said = form.cleaned_data
+    if said["turn"] is not None:
+        return redirect("turn", row.pk, min(said["turn"], max(row.turn_count - 1, 0)))
+    found = find_in_session(row, said["q"], said["found_from"] or 0) if said["q"] else None
+    context = {
+        "session": row,
+        "agent": row.agent,
+        "conversation": read_conversation(row, form.place),
+        "begins_with": first_words(row),
+        "place": form.place,
+        "words": said["q"],
+        "found": found,
+        **more,
+    }
     return render(request, "sessions/session.html", context, status=status)

@@ -57,6 +57,9 @@ class Story:
             f"/memories/{self.memory.pk}/",
             f"{session}/",
             f"{session}/?begin=1&raw=1",
+            f"{session}/?view=raw&q=fridays",
+            f"{session}/turns/1/why/",
+            f"{session}/turns/1/why/?compare=on",
             f"{session}/turns/0/request/",
             f"{session}/turns/0/answer/",
         ]

@@ -100,7 +100,8 @@ QUERIES = {
     "sessions": 9,
     "directive": 11,
     "memory": 14,
-    "session": 14,
+    "session": 16,
+    "why": 17,
 }
 
 
@@ -119,6 +120,7 @@ def test_pages_read_a_fixed_number_of_queries(
             "directive": f"{agent}/directive/",
             "memory": f"/memories/{story.memory.pk}/",
             "session": session,
+            "why": f"{session}turns/1/why/",
         }
         for name, count in QUERIES.items():
             with django_assert_num_queries(count, info=name):

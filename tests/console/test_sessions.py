@@ -72,7 +72,8 @@ def test_tool_calls_are_folded(world: World, sign_in: SignIn, is_streaming: bool
     )
     text = body(session, sign_in, world)
     assert "lookup" in text
-    assert "{&quot;service&quot;: &quot;orders&quot;}" in text
+    assert "{ &quot;service&quot;: &quot;orders&quot; }" in text
+    assert "{\n  &quot;service&quot;: &quot;orders&quot;\n}" in text
     assert "Result of a tool" in text
 
 
@@ -109,21 +110,28 @@ def test_malformed_turns_are_shown_as_far_as_they_go(
     assert "Noted." in body(session, sign_in, world)
 
 
-def test_a_long_session_pages_by_turn(
+def walk(session: Session, sign_in: SignIn, world: World, rel: str, start: str = "") -> list[Any]:
+    """Follow the links to the next page, or to the one before; return the turns of each."""
+    address, seen = start, []
+    for _ in range(9):
+        text = body(session, sign_in, world, address)
+        seen.append([int(part.split('"')[0]) for part in text.split('data-index="')[1:]])
+        if f'rel="{rel}"' not in text:
+            return seen
+        link = text.split(f'rel="{rel}"')[1].split('href="')[1].split('"')[0]
+        address = link.replace("&amp;", "&")
+    raise AssertionError(seen)
+
+
+def test_a_long_session_opens_at_its_end_and_pages_by_turn(
     world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "TURNS", 2)
     session = make_session(world.scout)
     for number in range(5):
         record_turn(session, f"Said {number}")
-    address, seen = "", []
-    for _ in range(3):
-        text = body(session, sign_in, world, address)
-        seen.append([n for n in range(5) if f"Said {n}" in text])
-        if 'rel="next"' in text:
-            address = text.split('rel="next"')[1].split('href="')[1].split('"')[0]
-    assert seen == [[0, 1], [2, 3], [4]]
-    assert "Earlier turns" in text
+    assert walk(session, sign_in, world, "prev") == [[3, 4], [1, 2], [0]]
+    assert walk(session, sign_in, world, "next", "?begin=0") == [[0, 1], [2, 3], [4]]
     assert "Begin at the first" in body(session, sign_in, world, "?begin=99")
 
 
@@ -134,10 +142,8 @@ def test_large_turns_end_a_page_early(
     session = make_session(world.scout)
     for number in range(2):
         record_turn(session, f"Said {number}")
-    text = body(session, sign_in, world)
-    assert "Said 0" in text
-    assert "Said 1" not in text
-    assert "?begin=1" in text
+    assert walk(session, sign_in, world, "prev") == [[1], [0]]
+    assert walk(session, sign_in, world, "next", "?begin=0") == [[0], [1]]
 
 
 def test_silence_between_turns_is_shown(world: World, sign_in: SignIn) -> None:
