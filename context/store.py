@@ -1,10 +1,6 @@
 """The service's connections. Retrieval's SQL is in `memories.retrieval`; nothing else is read."""
 
-from typing import Any
-
-import psycopg
-from psycopg_pool import AsyncConnectionPool
-
+from ibex.pools import SurePool
 from memories.retrieval import CONNECTION_OPTIONS
 
 MIN_CONNECTIONS = 4
@@ -17,16 +13,14 @@ RECONNECT_S = 5.0
 PING = "SELECT 1"
 
 
-def make_pool(
-    database_url: str, *, deadline_s: float
-) -> AsyncConnectionPool[psycopg.AsyncConnection[Any]]:
+def make_pool(database_url: str, *, deadline_s: float) -> SurePool:
     """Make the pool, closed. Waiting for a connection, and each statement, ends at the deadline.
 
     The server ends a late statement by itself: asking it to would take a connection more, just
     when there are too few.
     """
     timeout = f"-c statement_timeout={int(deadline_s * 1000)}"
-    return AsyncConnectionPool(
+    return SurePool(
         database_url,
         min_size=MIN_CONNECTIONS,
         max_size=MAX_CONNECTIONS,

@@ -79,6 +79,7 @@ TEMPLATES = [
 SEARCH_OPTIONS = "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
 DATABASES = {"default": env.dj_db_url("IBEX_DATABASE_URL")}
 DATABASES["default"]["OPTIONS"] = {"options": SEARCH_OPTIONS}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if ROLE in {"memory", "api", "dashboard"}:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
@@ -87,7 +88,6 @@ if ROLE in {"memory", "api", "dashboard"}:
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 300
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL: str = env.str("IBEX_REDIS_URL")

@@ -54,8 +54,15 @@ class Spool:
         (self.folder / f"{turn_id}{PARTIAL}").unlink(missing_ok=True)
 
     def waiting(self) -> list[CallRecord]:
-        """Return the spooled turns, oldest first."""
-        return list(_read(self.folder / TURNS))
+        """Return the spooled turns, oldest first, each once.
+
+        A process that died half-way left some twice: as checkpoint and whole, or adopted and not
+        yet dropped. What was written first is at least as whole as what came after.
+        """
+        once: dict[UUID, CallRecord] = {}
+        for record in _read(self.folder / TURNS):
+            once.setdefault(record.turn_id, record)
+        return list(once.values())
 
     def clear(self) -> None:
         """Drop the spooled turns: they are in Postgres."""

@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
+
+from ibex.pools import SurePool
 
 ENTER = "SELECT set_config('ibex.org_id', %s, true)"
 
@@ -88,9 +89,9 @@ RouteLookup = tuple[bytes, UUID | None, str | None, str | None, bytes | None]
 """Token digest, agent, the session's external id, subject, digest of the history."""
 
 
-def make_pool(database_url: str) -> AsyncConnectionPool[AsyncConnection]:
+def make_pool(database_url: str) -> SurePool:
     """Make the pool of autocommitting connections; it opens in the background."""
-    return AsyncConnectionPool(
+    return SurePool(
         database_url,
         min_size=2,
         max_size=12,

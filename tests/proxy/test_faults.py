@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 from django.db import connections
 
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import Organization
 from proxy.spool import Spool
@@ -115,6 +117,16 @@ def test_with_postgres_away_nobody_is_let_in_until_it_is_back(
     assert talker.proxy.status("/readyz") == 503
     stores.start_postgres()
     eventually(lambda: ask(talker) == 200)
+
+
+def test_nobody_meets_a_connection_that_died_with_postgres(
+    talker: Talker, stores: OwnStores
+) -> None:
+    """The pool holds connections to the server that was killed; each would cost a request."""
+    assert ask(talker) == 200
+    stores.kill_postgres()
+    stores.start_postgres()
+    assert [ask(talker) for _ in range(8)] == [200] * 8
 
 
 def test_an_answer_given_while_postgres_is_away_is_recorded_when_it_is_back(
@@ -231,30 +243,48 @@ def test_a_turn_that_postgres_refuses_does_not_hold_up_the_others(
     good, bad = talker.world.scout.pk, UUID(int=7)
     folder = tmp_path / "spool"
     abandoned = Spool(folder)
-    abandoned.append(
-        [
-            CallRecord(
-                org_id=talker.world.acme.pk,
-                agent_id=agent,
-                session_id=UUID(int=100 + n),
-                external_id=f"spooled-{n}",
-                subject=None,
-                request_id=f"spooled-{n}",
-                model="m",
-                provider="openai",
-                is_streaming=False,
-            )
-            for n, agent in enumerate((good, bad, good))
-        ]
-    )
-    assert abandoned._lock is not None
-    abandoned._lock.close()  # as if its process had died
-    talker.proxy.stop()
-    talker.proxy.start()
+    abandoned.append([spooled(talker, n, agent) for n, agent in enumerate((good, bad, good))])
+    adopt(talker, abandoned)
     eventually(lambda: len(talker.turns()) == 3)
     assert ask(talker, "after") == 200
     rejected = list(folder.rglob("*rejected.jsonl"))
     assert [json.loads(line)["request_id"] for f in rejected for line in f.open()] == ["spooled-1"]
+
+
+def test_a_turn_that_a_dead_proxy_left_twice_is_counted_once(
+    talker: Talker, tmp_path: Path
+) -> None:
+    """It died between spooling a long stream's end and dropping the stream's checkpoint."""
+    abandoned = Spool(tmp_path / "spool")
+    whole = spooled(talker, 0, talker.world.scout.pk)
+    abandoned.append([whole])
+    abandoned.checkpoint(replace(whole, is_complete=False))
+    adopt(talker, abandoned)
+    (turn,) = eventually(talker.turns)  # type: ignore[misc]
+    assert turn["is_complete"] is True
+    assert [session["turn_count"] for session in talker.sessions()] == [1]
+
+
+def spooled(talker: Talker, n: int, agent: UUID) -> CallRecord:
+    return CallRecord(
+        org_id=talker.world.acme.pk,
+        agent_id=agent,
+        session_id=uuid7(),
+        external_id=f"spooled-{n}",
+        subject=None,
+        request_id=f"spooled-{n}",
+        model="m",
+        provider="openai",
+        is_streaming=False,
+    )
+
+
+def adopt(talker: Talker, abandoned: Spool) -> None:
+    """Let the next proxy find what an abandoned spool holds."""
+    assert abandoned._lock is not None
+    abandoned._lock.close()  # as if its process had died
+    talker.proxy.stop()
+    talker.proxy.start()
 
 
 def test_the_world_here_is_the_stores_own(talker: Talker) -> None:
