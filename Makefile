@@ -3,7 +3,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
-PACKAGES := $(wildcard agents analytics context control directives embedder ibex jobs memories orgs privacy proxy sessions)
+PACKAGES := $(wildcard agents analytics context control directives embedder ibex identity jobs memories orgs privacy proxy sessions)
 UV = $(BIN)/uv --system-certs pip
 WEEK_AGO = $(shell date -u -d '7 days ago' +%F)
 COMPILE = $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -46,6 +46,7 @@ def logging_config(service: str) -> dict[str, Any]:
         "loggers": {
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
         },
     }
 

@@ -1,11 +1,16 @@
 """Django's settings, for every role. All values come from the environment (`ibex/env.py`)."""
 
+from datetime import timedelta
 from pathlib import Path
+
+from environs import validate
 
 from ibex.archives import archive_storage
 from ibex.env import env, environment
 from ibex.logs import logging_config
+from ibex.mail import mail_settings
 
+AT_LEAST_ONE = validate.Range(min=1)
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 ENVIRONMENT = environment()
@@ -32,7 +37,15 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
+    "axes",
     "orgs",
+    "identity",
     "agents",
     "directives",
     "control",
@@ -53,8 +66,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "identity.middleware.OperatorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = f"ibex.urls.{ROLE}" if ROLE in {"memory", "api", "dashboard"} else "ibex.urls.manage"
@@ -105,9 +121,98 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-LOGIN_URL = "sign-in"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: a locked-out attempt is never tried
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "overview"
-LOGOUT_REDIRECT_URL = "sign-in"
+LOGOUT_REDIRECT_URL = "account_login"
+
+# Signing in (ADR 0011). Operators are invited: nobody signs up.
+ACCOUNT_ADAPTER = "identity.adapters.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "IBEX: "
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
+# Codes of a second factor, of one operator from everywhere; axes counts passwords and codes by
+# address and client, and is what an admin sees and lifts.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/10m/key"}
+ACCOUNT_FORMS = {
+    "login": "identity.forms.SignInForm",
+    "reset_password": "identity.forms.ResetPasswordForm",
+}
+MFA_ADAPTER = "identity.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an operator's address was somebody's to invite
+MFA_TOTP_ISSUER = "IBEX"
+MFA_TOTP_TOLERANCE = 1
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
+MFA_FORMS = {
+    "authenticate": "identity.forms.SecondFactorForm",
+    "reauthenticate": "identity.forms.ConfirmByCodeForm",
+    "add_webauthn": "identity.forms.AddPasskeyForm",
+}
+SOCIALACCOUNT_ADAPTER = "identity.adapters.SingleSignOnAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+OIDC_URL: str = env.str("IBEX_OIDC_URL", "")
+OIDC_NAME: str = env.str("IBEX_OIDC_NAME", "single sign-on")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": OIDC_NAME,
+                "client_id": env.str("IBEX_OIDC_CLIENT_ID", ""),
+                "secret": env.str("IBEX_OIDC_CLIENT_SECRET", ""),
+                "settings": {"server_url": OIDC_URL.rstrip("/")},
+            }
+        ]
+        if OIDC_URL
+        else [],
+    }
+}
+AXES_FAILURE_LIMIT: int = env.int("IBEX_SIGN_IN_ATTEMPTS", 5, validate=AT_LEAST_ONE)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("IBEX_LOCKOUT_MINUTES", 15, validate=AT_LEAST_ONE))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # so that "how long" stays true
+AXES_USERNAME_CALLABLE = "identity.lockouts.address_typed"
+AXES_CLIENT_IP_CALLABLE = "ibex.http.client_ip"
+AXES_LOCKOUT_CALLABLE = "identity.lockouts.lockout_page"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "code", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # the audit and the list of sessions say it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Rate limits of signing in and used codes, shared by all processes. Never call `clear()`: it
+# would empty the whole Redis database.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "sign-in",
+    }
+}
+MAIL = mail_settings(env.str("IBEX_EMAIL_URL", ""), development=DEVELOPMENT)
+SENDS_MAIL = MAIL is not None
+EMAIL_BACKEND = MAIL.backend if MAIL else "django.core.mail.backends.dummy.EmailBackend"
+EMAIL_FILE_PATH = str(HOME / "mail")
+EMAIL_HOST = MAIL.host if MAIL else ""
+EMAIL_PORT = MAIL.port if MAIL else 25
+EMAIL_HOST_USER = MAIL.user if MAIL else ""
+EMAIL_HOST_PASSWORD = MAIL.password if MAIL else ""
+EMAIL_USE_TLS = MAIL.starttls if MAIL else False
+EMAIL_USE_SSL = MAIL.tls if MAIL else False
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL: str = env.str("IBEX_EMAIL_FROM", "IBEX <ibex@localhost>")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -141,9 +246,14 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
+SESSION_COOKIE_NAME = "sessionid" if DEVELOPMENT else "__Host-sessionid"
+SESSION_COOKIE_AGE = env.int("IBEX_SESSION_HOURS", 12, validate=AT_LEAST_ONE) * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = not DEVELOPMENT
+CSRF_COOKIE_NAME = "csrftoken" if DEVELOPMENT else "__Host-csrftoken"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = not DEVELOPMENT
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -6,6 +6,7 @@ from ibex.env import env, is_development
 from orgs.credentials import DEVELOPMENT_TOKEN, token_digest
 
 MIN_SECRET_LENGTH = 32
+SINGLE_SIGN_ON = ("IBEX_OIDC_URL", "IBEX_OIDC_CLIENT_ID", "IBEX_OIDC_CLIENT_SECRET")
 SECRETS = ("IBEX_SECRET_KEY", "IBEX_TOKEN_KEY", "IBEX_SERVICE_TOKEN")
 
 BYPASSES = """
@@ -33,7 +34,16 @@ def refuse_unsafe_start(database_url: str) -> None:
                 "The runtime database role bypasses row-level security: use ibex_app."
             )
         if not is_development():
+            _refuse_unsafe_sign_in()
             _refuse_development_leftovers(connection)
+
+
+def _refuse_unsafe_sign_in() -> None:
+    issuer, *client = (env.str(name, "") for name in SINGLE_SIGN_ON)
+    if issuer and not all(client):
+        raise UnsafeStart("IBEX_OIDC_URL needs IBEX_OIDC_CLIENT_ID and IBEX_OIDC_CLIENT_SECRET.")
+    if issuer and not issuer.startswith("https://"):
+        raise UnsafeStart("IBEX_OIDC_URL must be https://: it decides who an operator is.")
 
 
 def _refuse_development_leftovers(connection: psycopg.Connection) -> None:

@@ -6,12 +6,15 @@ from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from ibex.http import client_ip
 from ibex.tenancy import tenant
 from orgs.audit import Actor
 from orgs.models import AuditEvent, Operator
@@ -20,7 +23,10 @@ from orgs.permissions import ROLE_PERMISSIONS, Permission
 CHOSEN_ORG = "org_id"
 """The session key that remembers the operator's chosen organization."""
 
-MEMBERSHIPS = "SELECT org_id, org_name, org_slug, org_status, role FROM ibex_memberships(%s)"
+MEMBERSHIPS = """
+SELECT org_id, org_name, org_slug, org_status, role, mfa_required FROM ibex_memberships(%s)
+"""
+SECOND_FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 P = ParamSpec("P")
 
@@ -34,6 +40,7 @@ class Access:
     org_slug: str
     org_status: str
     role: str
+    mfa_required: bool = False
 
     @property
     def permissions(self) -> Permission:
@@ -72,6 +79,14 @@ def chosen_access(session: MutableMapping[str, Any], accesses: list[Access]) -> 
     return next((access for access in accesses if str(access.org_id) == chosen), None)
 
 
+def lacks_second_factor(operator: Operator, access: Access) -> bool:
+    """Say whether the organization asks for a second factor and the operator has none.
+
+    Recovery codes alone are none: they stand in for a factor that was lost.
+    """
+    return access.mfa_required and not is_mfa_enabled(operator, SECOND_FACTORS)
+
+
 def operator_page(
     needs: Permission, *, enters_tenant: bool = True
 ) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
@@ -88,6 +103,8 @@ def operator_page(
             access = chosen_access(mine.session, mine.accesses)
             if access is None:
                 return redirect("organizations")
+            if lacks_second_factor(mine.user, access):
+                return redirect("second-factor-required")
             if needs & ~access.permissions:
                 raise PermissionDenied
             mine.access = access
@@ -103,6 +120,35 @@ def operator_page(
     return decorate
 
 
+def own_page(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Open a page about the operator themselves, whichever organization they work in.
+
+    The frame of that organization stays around the page where they may enter it.
+    """
+
+    @login_required
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        frame(cast("OrgRequest", request))
+        return view(cast("OrgRequest", request), *args, **kwargs)
+
+    update_wrapper(page, view)
+    return page
+
+
+def frame(request: OrgRequest) -> None:
+    """Give a signed-in operator's request the organization that its page is framed by, if any."""
+    request.accesses = accesses_of(request.user)
+    access = chosen_access(request.session, request.accesses)
+    if access is not None and not lacks_second_factor(request.user, access):
+        request.access = access
+
+
+def choose(request: OrgRequest, access: Access) -> None:
+    """Work in this organization from now on, and after the next sign-in too."""
+    request.session[CHOSEN_ORG] = str(access.org_id)
+    Operator.objects.filter(pk=request.user.pk).update(chosen_org_id=access.org_id)
+
+
 def _actor(request: OrgRequest) -> Actor:
     """Name the operator as audit does, and where the request came from."""
     operator = request.user
@@ -110,6 +156,6 @@ def _actor(request: OrgRequest) -> Actor:
         AuditEvent.Actor.OPERATOR,
         operator.pk,
         operator.email,
-        ip=request.META.get("REMOTE_ADDR") or None,
+        ip=client_ip(request),
         request_id=getattr(request, "request_id", ""),
     )

@@ -16,12 +16,19 @@ from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
 from ibex.tenancy import tenant
-from orgs.access import accesses_of, chosen_access
+from orgs.access import accesses_of, chosen_access, lacks_second_factor
 from orgs.audit import Actor
 from orgs.credentials import TOKEN_SHAPE, token_digest, token_prefix
 from orgs.models import AuditEvent, Operator, Organization, Token
 from orgs.permissions import Permission
-from orgs.refusals import CsrfRefused, InvalidToken, IpNotAllowed, NoOrganization, OrgSuspended
+from orgs.refusals import (
+    CsrfRefused,
+    InvalidToken,
+    IpNotAllowed,
+    NoOrganization,
+    OrgSuspended,
+    SecondFactorRequired,
+)
 
 ROUTE = """
 SELECT token_id, org_id, token_agent_id, permissions, expires_at, revoked_at, allowed_ips,
@@ -106,6 +113,8 @@ class OperatorAuthentication(BaseAuthentication):
         access = chosen_access(django_request.session, accesses_of(operator))
         if access is None:
             raise NoOrganization
+        if lacks_second_factor(operator, access):
+            raise SecondFactorRequired
         actor = Actor(AuditEvent.Actor.OPERATOR, operator.pk, operator.email, **_origin(request))
         return operator, Caller(access.org_id, access.permissions, actor)
 

@@ -1,9 +1,11 @@
 """Who IBEX works for: organizations, operators, memberships, tokens, and what they did."""
 
 from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -90,13 +92,36 @@ class OperatorManager(BaseUserManager["Operator"]):
         return self.get(email=(username or "").strip().lower())
 
 
+def is_time_zone(name: str) -> None:
+    """Refuse a name that the time zone database does not have."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValidationError("There is no time zone of this name.") from None
+
+
 class Operator(AbstractBaseUser):
-    """A person with a login. What they may do comes from their memberships."""
+    """A person with a login. What they may do comes from their memberships.
+
+    `chosen_org_id` is where they worked last. There is no foreign key: it is a wish, and each
+    request asks the memberships anew.
+    """
+
+    class Theme(models.TextChoices):
+        """How the console looks to this person."""
+
+        SYSTEM = "system", "As the system"
+        LIGHT = "light"
+        DARK = "dark"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
+    theme = EnumField(choices=Theme, default=Theme.SYSTEM)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[is_time_zone])
+    shortcuts = models.BooleanField("keyboard shortcuts", default=True)
+    chosen_org_id = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OperatorManager()

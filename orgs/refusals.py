@@ -69,6 +69,16 @@ class NoOrganization(DomainError):
         super().__init__("You are not a member of the chosen organization.")
 
 
+class SecondFactorRequired(DomainError):
+    """The organization asks its operators for a second factor, and this one has none."""
+
+    code = "MFA_REQUIRED"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__("The organization requires a second factor; set one up in the console.")
+
+
 class CsrfRefused(DomainError):
     """A browser's session asked for a change without the proof that its page meant it."""
 

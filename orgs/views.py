@@ -1,13 +1,10 @@
-"""Getting into the console: signing in, choosing an organization, and its overview."""
+"""Choosing an organization, and its overview."""
 
 from dataclasses import dataclass
-from typing import Any, cast
-from urllib.parse import urlencode, urlsplit
+from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView, LogoutView
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -15,32 +12,13 @@ from agents.listing import agent_row, counted_agents
 from agents.models import Agent
 from directives.models import DirectiveVersion
 from ibex.counts import CappedCount, capped
-from ibex.http import wants_fragment
 from memories.models import Memory
-from orgs.access import CHOSEN_ORG, OrgRequest, accesses_of, operator_page
-from orgs.forms import SignInForm
+from orgs.access import OrgRequest, choose, operator_page, own_page
 from orgs.models import Organization
 from orgs.permissions import Permission
 from sessions.models import Session
 
 SHOWN = 6
-
-sign_out = LogoutView.as_view()
-_sign_in = LoginView.as_view(
-    template_name="orgs/sign_in.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
-)
-
-
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """Ask who is there; a fragment's request, whose session ended, moves the whole page here."""
-    if wants_fragment(request) and request.method == "GET":
-        came_from = urlsplit(request.headers.get("HX-Current-URL", ""))
-        back = f"{came_from.path or '/'}{'?' if came_from.query else ''}{came_from.query}"
-        target = f"{request.path}?{urlencode({'next': back})}"
-        return HttpResponse(headers={"HX-Redirect": target})
-    return cast("HttpResponse", _sign_in(request))
 
 
 @dataclass(frozen=True)
@@ -70,17 +48,17 @@ def overview(request: OrgRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@login_required
-def organizations(request: HttpRequest) -> HttpResponse:
+@own_page
+def organizations(request: OrgRequest) -> HttpResponse:
     """Let the operator choose which of their organizations to work in."""
-    accesses = accesses_of(cast("OrgRequest", request).user)
     if request.method == "POST":
         chosen = request.POST.get("org_id", "")
-        if chosen not in {str(access.org_id) for access in accesses}:
-            raise Http404
-        request.session[CHOSEN_ORG] = chosen
-        return redirect("overview")
-    return render(request, "orgs/organizations.html", {"accesses": accesses})
+        for access in request.accesses:
+            if str(access.org_id) == chosen:
+                choose(request, access)
+                return redirect("overview")
+        raise Http404
+    return render(request, "orgs/organizations.html", {"accesses": request.accesses})
 
 
 def _totals(org_id: UUID) -> Totals:

@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 
 PACKAGES = (
     *("agents", "analytics", "context", "directives", "embedder", "ibex"),
-    *("jobs", "memories", "orgs", "privacy", "proxy", "sessions"),
+    *("identity", "jobs", "memories", "orgs", "privacy", "proxy", "sessions"),
 )
 CODE = re.compile(
     r"""(?:code\s*=\s*|ProxyError\(\s*\d+,\s*|_conflict\(|_forbidden\()"([A-Z_]+)\""""

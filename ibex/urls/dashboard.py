@@ -7,6 +7,7 @@ from sessions.api import ArchiveDownload
 urlpatterns = [
     # A link to an archive in the local folder is a path; it must lead somewhere on this host too.
     path("api/v1/archives/<str:signed>", ArchiveDownload.as_view()),
+    path("", include("identity.urls")),
     path("", include("orgs.urls")),
     path("", include("agents.urls")),
     path("", include("memories.urls")),

@@ -1,6 +1,6 @@
 """What every page of the console writes the same way: icons, times, sizes, permissions."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -71,19 +71,23 @@ def status(row: Any, field: str = "status") -> SafeString:
 
 @register.simple_tag
 def moment(at: datetime | None, form: str = "full") -> SafeString:
-    """Write a time in UTC; `short` leaves out this year, `clock` the day."""
+    """Write a time in the operator's zone, with UTC to point at.
+
+    `short` leaves out this year, `clock` the day.
+    """
     if at is None:
         return format_html('<span class="quiet">{}</span>', "never")
-    at = at.astimezone(timezone.get_default_timezone())
+    utc = at.astimezone(UTC)
+    at = timezone.localtime(at)
     day = f"{at.day} {at:%b}"
     if form != "short" or at.year != timezone.now().year:
         day += f" {at.year}"
     words = f"{at:%H:%M:%S}" if form == "clock" else f"{day}, {at:%H:%M}"
-    suffix = " UTC" if form == "full" else ""
+    suffix = f" {at:%Z}" if form == "full" else ""
     return format_html(
         '<time datetime="{}" title="{} UTC">{}{}</time>',
         at.isoformat(),
-        f"{at:%Y-%m-%d %H:%M:%S}",
+        f"{utc:%Y-%m-%d %H:%M:%S}",
         words,
         suffix,
     )

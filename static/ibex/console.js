@@ -13,6 +13,11 @@
       if (theme === "system") delete root.dataset.theme;
       else root.dataset.theme = theme;
       try { localStorage.setItem("theme", theme); } catch { /* it holds for this page */ }
+      const token = field.parentElement.querySelector("[name=csrfmiddlewaretoken]")?.value;
+      if (field.dataset.save && token)
+        fetch(field.dataset.save, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams({ theme }) })
+          .then((answer) => { if (!answer.ok) throw new Error(answer.statusText); })
+          .catch(() => trouble("The theme holds for this page, but could not be kept."));
     });
   }
 

@@ -80,7 +80,7 @@ def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
     visiting.open("/")
     visiting.page.get_by_label("Email address").fill(stack.facts["operator"]["email"])
     visiting.page.get_by_label("Password").fill(stack.facts["operator"]["password"])
-    visiting.page.get_by_role("button", name="Sign in").click()
+    visiting.page.get_by_role("button", name="Sign in", exact=True).click()
     visiting.page.get_by_role("heading", name="Overview").wait_for()
     yield visiting
     context.close()

@@ -21,10 +21,9 @@ __all__ = ["embedder", "embedder_away"]
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(request: pytest.FixtureRequest, settings: Any) -> None:
+def quick_passwords(settings: Any) -> None:
     """Spend no Argon2 on operators who never type their password here."""
-    if "test_sign_in" not in request.node.nodeid:
-        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ DEFINERS = {
     "ibex_ensure_partitions",
     "ibex_memberships",
     "ibex_note_change",
+    "ibex_record_sign_in",
     "ibex_remove_demo_organization",
     "ibex_route",
 }

@@ -13,7 +13,7 @@ WRONG = "The address or the password is not right."
 
 
 def attempt(email: str, password: str, client: Client | None = None, **more: str):
-    return (client or Client()).post(SIGN_IN, {"username": email, "password": password, **more})
+    return (client or Client()).post(SIGN_IN, {"login": email, "password": password, **more})
 
 
 def test_an_operator_signs_in_and_sees_their_agents(world: World) -> None:
@@ -80,9 +80,9 @@ def test_signing_in_makes_a_new_session(world: World) -> None:
 
 def test_signing_out_takes_a_post(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
-    assert client.get(reverse("sign-out")).status_code == 405
+    assert b"Sign out?" in client.get(reverse("account_logout")).content
     assert client.get("/").status_code == 200
-    assert client.post(reverse("sign-out"))["Location"] == SIGN_IN
+    assert client.post(reverse("account_logout"))["Location"] == SIGN_IN
     assert client.get("/").status_code == 302
 
 
@@ -90,7 +90,7 @@ def test_forms_are_refused_without_a_csrf_token(world: World) -> None:
     client = Client(enforce_csrf_checks=True)
     assert attempt(world.alice.email, PASSWORD, client).status_code == 403
     client.force_login(world.alice)
-    assert client.post(reverse("sign-out")).status_code == 403
+    assert client.post(reverse("account_logout")).status_code == 403
 
 
 def test_every_answer_has_the_strict_policy(world: World, sign_in: SignIn) -> None:
