@@ -98,6 +98,7 @@ SETTINGS: dict[str, Any] = {
         {"name": "Memories", "description": "What the organization's agents have learned."},
         {"name": "Sessions", "description": "Conversations, turn by turn, and their archives."},
         {"name": "Jobs", "description": "Work that goes on in the background."},
+        {"name": "Tokens", "description": "What applications show to be let in."},
         {"name": "Memory API", "description": "An agent's own door to what it remembers."},
     ],
     "APPEND_COMPONENTS": COMPONENTS,
@@ -114,6 +115,8 @@ SETTINGS: dict[str, Any] = {
         "MemoryStatus": "memories.models.Memory.Status",
         "MemoryVisibility": "memories.models.Memory.Visibility",
         "SharedVisibility": "memories.serializers.SHARED",
+        "PermissionName": "orgs.api.PERMISSION_NAMES",
+        "TokenState": "orgs.models.Token.State",
         "SessionStatus": "sessions.models.Session.Status",
     },
 }

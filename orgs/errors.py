@@ -24,3 +24,16 @@ class LastOwner(DomainError):
 
     def __init__(self) -> None:
         super().__init__("An organization keeps at least one owner.")
+
+
+class TokenExists(DomainError):
+    """The same request came twice: the secret was in the answer to the first."""
+
+    code = "TOKEN_EXISTS"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This token was created already, and its secret was shown then. If it was lost, "
+            "revoke the token and create another."
+        )

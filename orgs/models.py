@@ -170,8 +170,27 @@ class Membership(TenantModel):
         return ROLE_PERMISSIONS[self.role]
 
 
+class TokenQuerySet(OrgQuerySet["Token"]):
+    """Tokens by whether they still open anything."""
+
+    def in_state(self, state: str) -> Self:
+        """Keep the tokens of one state, as `Token.state` names it."""
+        if state == Token.State.REVOKED:
+            return self.filter(revoked_at__isnull=False)
+        expired = Q(expires_at__isnull=False, expires_at__lte=timezone.now())
+        living = self.filter(revoked_at=None)
+        return living.filter(expired) if state == Token.State.EXPIRED else living.exclude(expired)
+
+
 class Token(TenantModel):
     """An agent's credential. Its text is shown once; only an HMAC of it is kept."""
+
+    class State(models.TextChoices):
+        """Follows from the times; a revoked token stays revoked."""
+
+        ACTIVE = "active"
+        EXPIRED = "expired"
+        REVOKED = "revoked"
 
     agent = models.ForeignKey(
         "agents.Agent",
@@ -194,7 +213,7 @@ class Token(TenantModel):
         Operator, models.SET_NULL, null=True, blank=True, related_name="+"
     )
 
-    objects = OrgQuerySet.as_manager()
+    objects = TokenQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -207,6 +226,18 @@ class Token(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> str:
+        """Whether it still opens anything."""
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        is_over = self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.State.EXPIRED if is_over else self.State.ACTIVE
+
+    def get_state_display(self) -> str:
+        """Say the state in words."""
+        return self.State(self.state).label
 
 
 class AuditEvent(models.Model):

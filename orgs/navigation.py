@@ -53,9 +53,9 @@ GROUPS: list[tuple[str, list[Section]]] = [
     (
         "Settings",
         [
-            Section("organization-settings", "Organization", "building"),
-            Section("members", "Members", "users"),
-            Section("tokens", "Tokens", "key"),
+            Section("organization-settings", "Organization", "building", P.ORG_SETTINGS),
+            Section("members", "Members", "users", P.USER_MANAGE),
+            Section("tokens", "Tokens", "key", P.TOKEN_CREATE),
             Section("me", "Me", "user"),
         ],
     ),

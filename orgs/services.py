@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from ipaddress import ip_network
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -15,9 +16,11 @@ from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
 from orgs.credentials import new_token, token_digest, token_prefix
-from orgs.errors import LastOwner, PermissionElevation
-from orgs.models import Membership, Operator, Organization, Token
-from orgs.permissions import Permission
+from orgs.errors import LastOwner, PermissionElevation, TokenExists
+from orgs.models import AuditEvent, Membership, Operator, Organization, Token
+from orgs.permissions import Permission, api_names
+
+MAX_NETWORKS = 50
 
 
 def create_organization(
@@ -73,10 +76,12 @@ def issue_token(
     allowed_ips: list[str] | None = None,
     text: str | None = None,
     token_id: UUID | None = None,
+    reason: str = "",
 ) -> tuple[Token, str]:
     """Create a token; return it with its text, which is not kept and cannot be shown again.
 
-    `held` is what the issuer may do: nobody grants more (`PermissionElevation`).
+    `held` is what the issuer may do: nobody grants more (`PermissionElevation`). With a `token_id`
+    that is taken, the same request came twice (`TokenExists`).
     """
     if missing := permissions & ~held:
         raise PermissionElevation(missing)
@@ -92,11 +97,16 @@ def issue_token(
             prefix=token_prefix(secret),
             permissions=int(permissions),
             expires_at=expires_at,
-            allowed_ips=[_network(text) for text in allowed_ips or []],
+            allowed_ips=_networks(allowed_ips or []),
+            created_by_id=actor.id if actor.type == AuditEvent.Actor.OPERATOR else None,
         )
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ValidationError({"expires_at": "The token would have expired already."})
+        if Token.objects.filter(pk=identity).exists():
+            raise TokenExists
         token.full_clean()
         token.save(force_insert=True)
-        audit.record("token.create", token, actor=actor, after={"permissions": int(permissions)})
+        audit.record("token.create", token, actor=actor, after=_grant(token), reason=reason)
     return token, secret
 
 
@@ -107,13 +117,33 @@ def revoke_token(*, token: Token, actor: Actor, reason: str = "") -> Token:
         if locked.revoked_at is None:
             locked.revoked_at = timezone.now()
             locked.save(update_fields=["revoked_at"])
-            audit.record("token.revoke", locked, actor=actor, reason=reason)
+            before = _grant(locked)
+            audit.record("token.revoke", locked, actor=actor, before=before, reason=reason)
     return locked
 
 
-def _network(text: str) -> str:
-    try:
-        return str(ip_network(text, strict=False))
-    except ValueError as error:
-        message = f"{text!r} is neither an IP address nor a network."
-        raise ValidationError({"allowed_ips": message}) from error
+def _grant(token: Token) -> dict[str, Any]:
+    """Say what a token opens, for the audit."""
+    return {
+        "name": token.name,
+        "prefix": token.prefix,
+        "permissions": api_names(token.permissions),
+        "agent": str(token.agent_id) if token.agent_id else None,
+        "allowed_ips": token.allowed_ips,
+        "expires_at": token.expires_at.isoformat() if token.expires_at else None,
+    }
+
+
+def _networks(texts: list[str]) -> list[str]:
+    """Read addresses and networks, each once; the error names every one that is none."""
+    wrong, networks = [], []
+    for text in dict.fromkeys(texts):
+        try:
+            networks.append(str(ip_network(text.strip(), strict=False)))
+        except ValueError:
+            wrong.append(f"{text[:60]} is neither an IP address nor a network like 192.0.2.0/24.")
+    if len(networks) > MAX_NETWORKS:
+        wrong.append(f"A token takes at most {MAX_NETWORKS} addresses and networks.")
+    if wrong:
+        raise ValidationError({"allowed_ips": wrong})
+    return list(dict.fromkeys(networks))

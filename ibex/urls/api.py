@@ -5,6 +5,7 @@ from django.urls import include, path
 from agents.api import AgentViewSet
 from jobs.api import JobViewSet
 from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
+from orgs.api import TokenViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
 
 agents = [
@@ -52,7 +53,15 @@ sessions = [
     path("archives/<str:signed>", ArchiveDownload.as_view()),
 ]
 
-urlpatterns = [path("api/v1/", include([*agents, *memories, *dead_letters, *jobs, *sessions]))]
+tokens = [
+    path("tokens", TokenViewSet.as_view({"get": "list", "post": "create"})),
+    path("tokens/<uuid:pk>", TokenViewSet.as_view({"get": "retrieve"})),
+    path("tokens/<uuid:pk>/revoke", TokenViewSet.as_view({"post": "revoke"})),
+]
+
+urlpatterns = [
+    path("api/v1/", include([*agents, *memories, *dead_letters, *jobs, *sessions, *tokens]))
+]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"

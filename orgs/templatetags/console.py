@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from ibex.notices import UNDO
 from orgs.access import Access
 from orgs.navigation import Group, navigation
-from orgs.permissions import Permission
+from orgs.permissions import Permission, in_words
 
 register = template.Library()
 
@@ -42,6 +42,9 @@ STATUS_ICONS = {
     "partial": "alert-triangle",
     "failed": "circle-x",
     "cancelled": "ban",
+    "expired": "clock",
+    "revoked": "ban",
+    "suspended": "player-pause",
 }
 
 
@@ -115,6 +118,12 @@ def duration(value: timedelta) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+@register.filter
+def permission_words(permissions: int) -> list[str]:
+    """Say what permissions let somebody do."""
+    return in_words(permissions)
 
 
 @register.filter

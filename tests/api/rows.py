@@ -13,6 +13,10 @@ from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from jobs.models import Job
 from memories.models import DeadLetter, Memory, MemoryLabel
+from orgs.audit import Actor
+from orgs.models import Token
+from orgs.permissions import ALL, CHAT
+from orgs.services import issue_token
 from sessions.models import Session, Turn
 
 
@@ -92,3 +96,17 @@ def make_job(agent: Agent, **fields: Any) -> Job:
         fields.setdefault("run_after", timezone.now() + timedelta(days=365))
     with tenant(agent.org_id):
         return Job.objects.create(org_id=agent.org_id, agent=agent, owner_label="tests", **fields)
+
+
+def make_token(agent: Agent, **options: Any) -> Token:
+    """Issue a token of one agent; its text is of no interest."""
+    token, _text = issue_token(
+        org=agent.org,
+        name="A token",
+        permissions=CHAT,
+        held=ALL,
+        actor=Actor.system("tests"),
+        agent=agent,
+        **options,
+    )
+    return token

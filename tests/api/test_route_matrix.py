@@ -17,7 +17,7 @@ from orgs.authentication import OperatorAuthentication
 from orgs.permissions import ALL, VIEWER, Permission
 from orgs.services import revoke_token
 from tests.api.conftest import MakeApi, refused
-from tests.api.rows import make_dead_letter, make_job, make_memory, make_session
+from tests.api.rows import make_dead_letter, make_job, make_memory, make_session, make_token
 from tests.conftest import TESTS, World
 
 ROLES = ("memory", "api")
@@ -103,6 +103,8 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/sessions",
         "GET /api/v1/sessions/<uuid:pk>",
         "GET /api/v1/sessions/<uuid:pk>/turns",
+        "GET /api/v1/tokens",
+        "GET /api/v1/tokens/<uuid:pk>",
         "GET /v1/memories",
         "GET /v1/memories/<uuid:pk>",
         "PATCH /api/v1/agents/<uuid:pk>",
@@ -120,6 +122,8 @@ def test_the_routes_are_these() -> None:
         "POST /api/v1/memories/<uuid:pk>/restore",
         "POST /api/v1/sessions/<uuid:pk>/archive-url",
         "POST /api/v1/sessions/<uuid:pk>/terminate",
+        "POST /api/v1/tokens",
+        "POST /api/v1/tokens/<uuid:pk>/revoke",
         "POST /v1/memories",
         "POST /v1/memories/<uuid:pk>/feedback",
         "POST /v1/memories/search",
@@ -296,6 +300,8 @@ def path_to_a_row_of(agent: Agent, route: Route) -> str:
         return address(route, pk=agent.pk, agent_id=agent.pk)
     if "/dead-letters/<" in route.path:
         return address(route, pk=make_dead_letter(make_session(agent)).pk)
+    if "/tokens/<" in route.path:
+        return address(route, pk=make_token(agent).pk)
     if "/jobs/<" in route.path:
         return address(route, pk=make_job(agent).pk)
     make = make_memory if "/memories/<" in route.path else make_session
