@@ -1,53 +1,104 @@
-"""The form that makes a new version of a directive."""
+"""The forms of a directive: what is being written, and why it is pushed."""
 
 from typing import Any
 
 from django import forms
 
-from directives.models import MAX_BYTES, Directive
+from directives.models import MAX_DRAFT_BYTES, MAX_REASON, NEVER_PUSHED, Directive
 
 MODES = [
     (Directive.InjectionMode.SYSTEM_FIRST, "As the first system message"),
     (Directive.InjectionMode.SYSTEM_APPEND, "After the client's own system message"),
     (Directive.InjectionMode.USER_PREPEND, "Before the user's message"),
 ]
-NEVER_PUSHED = 0
+MODE_WORDS = {str(mode): words for mode, words in MODES}
 
 
-class DirectiveForm(forms.Form):
-    """The whole text, where it goes and why it changes.
+class DraftForm(forms.Form):
+    """The text as it stands in the editor.
 
-    `base_version` is the version that the operator began from; 0 when there was none.
+    `base_version` is the version that the operator began from, 0 when there was none; `merged` is
+    the later one that they have taken into account. `revision` is the save that the window shows.
+    `base_mode` is where the text went when the window was opened: only another choice is a change.
     """
 
     content = forms.CharField(
         label="Text",
+        required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "true", "dir": "auto"}),
+        widget=forms.Textarea(
+            attrs={"rows": 18, "spellcheck": "true", "dir": "auto", "autocomplete": "off"}
+        ),
     )
     injection_mode = forms.ChoiceField(label="Where it goes", choices=MODES)
-    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    base_mode = forms.ChoiceField(choices=MODES, widget=forms.HiddenInput)
     base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
-    copied_from = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    merged = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
 
     @property
+    def text(self) -> str:
+        """The text as it stands in the form."""
+        return unified(str(self["content"].value() or ""))
+
+    @property
     def size(self) -> int:
-        """The bytes of the text as it stands in the form."""
-        return len(unified(str(self["content"].value() or "")).encode("utf-8", "replace"))
+        """The bytes of that text."""
+        return len(self.text.encode("utf-8", "replace"))
 
     def clean_content(self) -> str:
-        """Take line ends as they were, and refuse what is empty or too long."""
+        """Take line ends as they were, and refuse what is too long even for a draft."""
         content = unified(str(self.cleaned_data["content"]))
-        if not content.strip():
-            raise forms.ValidationError("A directive says something.")
-        if (size := len(content.encode())) > MAX_BYTES:
-            words = f"A directive has at most {MAX_BYTES:,} bytes; this one has {size:,}."
+        if (size := len(content.encode())) > MAX_DRAFT_BYTES:
+            words = f"A draft has at most {MAX_DRAFT_BYTES:,} bytes; this one has {size:,}."
             raise forms.ValidationError(words)
         return content
+
+    def said(self) -> dict[str, Any]:
+        """Return what `save_draft` takes."""
+        data = self.cleaned_data
+        chosen = data["injection_mode"]
+        return {
+            "content": data["content"],
+            "base_version": data["merged"] or data["base_version"],
+            "injection_mode": chosen if chosen != data["base_mode"] else None,
+            "revision": data["revision"],
+        }
+
+
+class WhyForm(forms.Form):
+    """Why something about a directive is done: required, and kept in the audit."""
+
+    reason = forms.CharField(max_length=MAX_REASON, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+
+class PushForm(WhyForm):
+    """The push of the draft that was reviewed: `revision` says which save that was."""
+
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class RollBackForm(WhyForm):
+    """The return to an older text; `base_version` is the version that was active on the page."""
+
+    reason = forms.CharField(max_length=MAX_REASON, widget=forms.Textarea(attrs={"rows": 2}))
+    base_version = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+
+
+class CompareForm(forms.Form):
+    """Which two versions are compared: an empty form compares none."""
+
+    base = forms.IntegerField(min_value=NEVER_PUSHED, max_value=2**31 - 1, required=False)
+    head = forms.IntegerField(min_value=NEVER_PUSHED, max_value=2**31 - 1, required=False)
+    whitespace = forms.ChoiceField(choices=[("ignore", "ignore")], required=False)
 
 
 def unified(text: str) -> str:

@@ -1,10 +1,24 @@
 """Routes of the console's pages of directives."""
 
-from django.urls import path
+from django.urls import include, path
 
-from directives import views
+from directives import history, views
+
+of_agent = [
+    path("", views.directive, name="agent-directive"),
+    path("draft/", views.save_draft, name="agent-directive-save"),
+    path("draft/discard/", views.discard_draft, name="agent-directive-discard"),
+    path("drafts/<uuid:draft_id>/", history.draft, name="agent-directive-draft"),
+    path("drafts/<uuid:draft_id>/take/", history.take_draft, name="agent-directive-take"),
+    path("review/", views.review, name="agent-directive-review"),
+    path("pushes/<int:number>/", history.push, name="agent-directive-push"),
+    path("versions/", history.versions, name="agent-directive-versions"),
+    path("versions/<int:number>/", history.version, name="agent-directive-version"),
+    path("versions/<int:number>/edit/", history.edit_from, name="agent-directive-edit-from"),
+    path("versions/<int:number>/roll-back/", history.roll_back, name="agent-directive-roll-back"),
+]
 
 urlpatterns = [
     path("directives/", views.directives, name="directives"),
-    path("agents/<uuid:agent_id>/directive/", views.directive, name="agent-directive"),
+    path("agents/<uuid:agent_id>/directive/", include(of_agent)),
 ]

@@ -1,168 +1,260 @@
-"""The console's pages of directives."""
+"""The console's pages of a directive that is being written: list, editor, review and push."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
-from directives.forms import NEVER_PUSHED, DirectiveForm
-from directives.models import MAX_BYTES, Directive, DirectiveVersion
-from directives.services import push_directive
-from ibex.differences import Piece, word_changes
+from directives import services
+from directives.checks import check_text
+from directives.editing import (
+    active_version,
+    begin,
+    directive_of,
+    find_conflict,
+    others,
+    own_draft,
+    with_directives,
+    with_drafts,
+)
+from directives.errors import DirectiveConflict, DraftConflict
+from directives.forms import MODE_WORDS, CompareForm, DraftForm, PushForm
+from directives.models import MAX_BYTES, DirectiveDraft
+from directives.pushes import push_status, synced
+from ibex.counts import CAP, capped
 from ibex.errors import DomainError
-from ibex.http import read_page
+from ibex.http import page_or_fragment, read_page
+from ibex.line_differences import line_changes
+from memories.retrieval import estimate_tokens
 from orgs.access import OrgRequest, operator_page
-from orgs.models import AuditEvent
 from orgs.permissions import Permission
-
-MAX_VERSIONS = 50
-MAX_COMPARED = 10
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version in the list, who pushed it, and what it changed; None is not compared."""
-
-    row: DirectiveVersion
-    author: str
-    changes: list[Piece] | None
-
-    @property
-    def size(self) -> int:
-        """The bytes of its text."""
-        return len(self.row.content.encode())
+from sessions.models import Session
 
 
 @require_GET
 @operator_page(Permission.DIRECTIVE_READ)
 def directives(request: OrgRequest) -> HttpResponse:
-    """List the agents with the version each of them runs."""
-    agents = Agent.objects.filter(org=request.access.org_id)
-    page = read_page(request, agents.select_related("directive__active_version"))
-    return render(request, "directives/directives.html", {"page": page})
+    """List the agents with what each of them runs, and whether somebody writes on it."""
+    page = read_page(request, with_drafts(with_directives(request.access.org_id)))
+    running = [version for agent in page.items if (version := active_version(agent))]
+    counts = synced(running) if running else {}
+    rows = [(agent, counts.get(version.pk) if version else None) for agent, version in _pairs(page)]
+    return render(request, "directives/directives.html", {"page": page, "rows": rows})
+
+
+@require_http_methods(["GET", "POST"])
+@vary_on_headers("HX-Request")
+@operator_page(Permission.DIRECTIVE_READ)
+def directive(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Edit an agent's directive; a POST saves the draft. htmx gets who else is at it."""
+    agent = find_agent(request, agent_id)
+    draft = own_draft(agent, request.actor)
+    if request.method == "GET":
+        return _editor(request, agent, draft, begin(agent, draft))
+    require(request, Permission.DIRECTIVE_WRITE)
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        return _editor(request, agent, draft, form, status=HTTPStatus.BAD_REQUEST)
+    try:
+        services.save_draft(agent=agent, actor=request.actor, **form.said())
+    except DraftConflict:
+        return _other_window(request, agent, draft, form)
+    except DomainError as error:
+        form.add_error("content", error.message)
+        return _editor(request, agent, draft, form, status=error.status)
+    if "review" in request.POST or form.cleaned_data["merged"]:
+        return redirect("agent-directive-review", agent.pk)
+    messages.success(request, "The draft is saved.")
+    return redirect("agent-directive", agent.pk)
+
+
+@require_POST
+@operator_page(Permission.DIRECTIVE_WRITE)
+def save_draft(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Save what stands in the editor, while it is being written; answer with one line."""
+    agent, form = find_agent(request, agent_id), DraftForm(request.POST)
+    if not form.is_valid():
+        words = next(iter(form.errors.values()))[0]
+        return _saved(request, status=HTTPStatus.BAD_REQUEST, problem=words)
+    try:
+        draft = services.save_draft(agent=agent, actor=request.actor, **form.said())
+    except DomainError as error:
+        return _saved(request, status=error.status, problem=error.message)
+    return _saved(request, draft=draft, tokens=estimate_tokens(draft.content))
+
+
+@require_POST
+@operator_page(Permission.DIRECTIVE_WRITE)
+def discard_draft(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Throw the operator's own draft away."""
+    agent = find_agent(request, agent_id)
+    services.discard_draft(agent=agent, actor=request.actor)
+    messages.success(request, "The draft is thrown away. This is the active version.")
+    return redirect("agent-directive", agent.pk)
 
 
 @require_http_methods(["GET", "POST"])
 @operator_page(Permission.DIRECTIVE_READ)
-def directive(request: OrgRequest, agent_id: UUID) -> HttpResponse:
-    """Show an agent's directive and its versions; a POST makes the next one."""
-    agent = get_object_or_404(Agent, org=request.access.org_id, pk=agent_id)
+def review(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Show what the draft would change, whom it affects and what looks wrong; a POST pushes it."""
+    agent = find_agent(request, agent_id)
+    draft = own_draft(agent, request.actor)
+    if draft is None:
+        messages.warning(request, "There is no draft to review. Write one first.")
+        return redirect("agent-directive", agent.pk)
+    if find_conflict(agent, draft.base_version, draft.content):
+        return _conflict(request, agent, draft)
     if request.method == "POST":
-        return _push(request, agent)
-    row = Directive.objects.filter(agent=agent).select_related("active_version").first()
-    return _page(request, agent, row, DirectiveForm(initial=_initial(request, row)))
+        return _push(request, agent, draft)
+    form = PushForm(initial={"reason": draft.reason, "revision": draft.revision})
+    return _review(request, agent, draft, form)
 
 
-def _push(request: OrgRequest, agent: Agent) -> HttpResponse:
-    """Make a new version, unless another was pushed since the operator began."""
-    if Permission.DIRECTIVE_PUSH & ~request.access.permissions:
-        raise PermissionDenied
-    Agent.objects.select_for_update().get(pk=agent.pk)  # one push at a time
-    row = Directive.objects.filter(agent=agent).select_related("active_version").first()
-    form = DirectiveForm(request.POST)
+def _push(request: OrgRequest, agent: Agent, draft: DirectiveDraft) -> HttpResponse:
+    """Push the draft, if it is still the one that was reviewed."""
+    require(request, Permission.DIRECTIVE_PUSH)
+    form = PushForm(request.POST)
     if not form.is_valid():
-        return _page(request, agent, row, form, status=HTTPStatus.BAD_REQUEST)
-    said = form.cleaned_data
-    if said["base_version"] != _running(row):
-        return _conflict(request, agent, row, said)
+        return _review(request, agent, draft, form, status=HTTPStatus.BAD_REQUEST)
+    if form.cleaned_data["revision"] != draft.revision:
+        words = "The draft was saved again since you reviewed it. This is how it reads now."
+        form = PushForm(initial={**form.cleaned_data, "revision": draft.revision})
+        return _review(request, agent, draft, form, status=HTTPStatus.CONFLICT, refusal=words)
+    before = active_version(agent)
     try:
-        version = push_directive(
+        version = services.push_directive(
             agent=agent,
-            content=said["content"],
+            content=draft.content,
             actor=request.actor,
-            reason=said["reason"],
-            injection_mode=said["injection_mode"],
+            reason=form.cleaned_data["reason"],
+            base_version=draft.base_version,
+            injection_mode=draft.injection_mode,
         )
+    except DirectiveConflict:
+        return _conflict(request, find_agent(request, agent.pk), draft)
     except DomainError as error:
-        form.add_error("content", error.message)
-        return _page(request, agent, row, form, status=error.status)
-    messages.success(request, f"Version {version.number} is active from the next request on.")
-    return redirect("agent-directive", agent.pk)
+        return _review(request, agent, draft, form, status=error.status, refusal=error.message)
+    made = before is None or version.number != before.number
+    messages.success(
+        request,
+        f"Version {version.number} is active from the next request on."
+        if made
+        else "No new version: the text was active already. Where it goes is what you chose.",
+    )
+    return redirect("agent-directive-push", agent.pk, version.number)
 
 
-def _conflict(
-    request: OrgRequest, agent: Agent, row: Directive | None, said: dict[str, Any]
-) -> HttpResponse:
-    """Keep the operator's text, show the other beside it; pushing again replaces that one."""
-    theirs = row.active_version.content if row and row.active_version else ""
-    form = DirectiveForm(initial={**said, "base_version": _running(row)})
-    conflict = {
-        "began_from": said["base_version"],
-        "theirs": theirs,
-        "changes": word_changes(theirs, said["content"]),
-    }
-    return _page(request, agent, row, form, status=HTTPStatus.CONFLICT, conflict=conflict)
+def find_agent(request: OrgRequest, agent_id: UUID) -> Agent:
+    """Return the agent with what it runs; another organization's is missing."""
+    return get_object_or_404(with_directives(request.access.org_id), pk=agent_id)
 
 
-def _page(
+def require(request: OrgRequest, needs: Permission) -> None:
+    """Refuse an operator whose role does not hold `needs`."""
+    if needs & ~request.access.permissions:
+        raise PermissionDenied
+
+
+def compared(request: OrgRequest) -> CompareForm:
+    """Read what is to be compared; nonsense is a missing page."""
+    form = CompareForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    return form
+
+
+def _pairs(page: Any) -> list[tuple[Agent, Any]]:
+    return [(agent, active_version(agent)) for agent in page.items]
+
+
+def _saved(request: OrgRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:
+    return render(request, "directives/_saved.html", context, status=status)
+
+
+def _editor(
     request: OrgRequest,
     agent: Agent,
-    row: Directive | None,
-    form: DirectiveForm,
+    draft: DirectiveDraft | None,
+    form: DraftForm,
     *,
     status: int = HTTPStatus.OK,
     **more: Any,
 ) -> HttpResponse:
     context = {
         "agent": agent,
-        "directive": row,
+        "directive": directive_of(agent),
+        "active": active_version(agent),
+        "draft": draft,
         "form": form,
+        "others": others(agent, draft),
         "max_bytes": MAX_BYTES,
-        "versions": _shown(row),
+        "tokens": estimate_tokens(form.text),
         **more,
     }
-    return render(request, "directives/directive.html", context, status=status)
+    template = page_or_fragment(request, "directives/directive.html", "directives/_beside.html")
+    return render(request, template, context, status=status)
 
 
-def _initial(request: OrgRequest, row: Directive | None) -> dict[str, Any]:
-    """Begin from the running version, or from the older one that the URL names."""
-    running = row.active_version if row else None
-    number = request.GET.get("from", "")
-    older = _versions(row).filter(number=int(number)).first() if number.isdecimal() else None
-    start = older or running
-    return {
-        "content": start.content if start else "",
-        "injection_mode": row.injection_mode if row else Directive.InjectionMode.SYSTEM_FIRST,
-        "base_version": _running(row),
-        "copied_from": older.number if older else None,
+def _other_window(
+    request: OrgRequest, agent: Agent, draft: DirectiveDraft | None, form: DraftForm
+) -> HttpResponse:
+    """Keep this window's text and show what the other one saved; saving again replaces that."""
+    kept = form.text
+    stored = draft.content if draft else ""
+    revision = draft.revision if draft else 0
+    again = DraftForm(initial={**form.cleaned_data, "content": kept, "revision": revision})
+    more = {"other_window": line_changes(stored, kept), "other_draft": draft}
+    return _editor(request, agent, draft, again, status=HTTPStatus.CONFLICT, **more)
+
+
+def _conflict(request: OrgRequest, agent: Agent, draft: DirectiveDraft) -> HttpResponse:
+    """Keep the operator's text and show what either side did to the version they began from."""
+    conflict = find_conflict(agent, draft.base_version, draft.content)
+    form = begin(agent, draft)
+    return _editor(
+        request, agent, draft, form, status=HTTPStatus.CONFLICT, conflict=conflict, merging=True
+    )
+
+
+def _review(
+    request: OrgRequest,
+    agent: Agent,
+    draft: DirectiveDraft,
+    form: PushForm,
+    *,
+    status: int = HTTPStatus.OK,
+    **more: Any,
+) -> HttpResponse:
+    """Put the draft beside the active version, with everything a reviewer asks first."""
+    row, active = directive_of(agent), active_version(agent)
+    checks = check_text(draft.content, active.content if active else "")
+    ignoring = bool(compared(request).cleaned_data["whitespace"])
+    live = Session.objects.filter(org=agent.org_id, agent=agent, status=Session.Status.ACTIVE)
+    mode = draft.injection_mode
+    moved = bool(row and mode and mode != row.injection_mode)
+    context = {
+        "agent": agent,
+        "active": active,
+        "draft": draft,
+        "form": form,
+        "difference": line_changes(
+            active.content if active else "", draft.content, ignore_whitespace=ignoring
+        ),
+        "ignoring": ignoring,
+        "mode_before": MODE_WORDS[row.injection_mode] if row and moved else "",
+        "mode_after": MODE_WORDS[mode] if mode and (moved or row is None) else "",
+        "checks": checks,
+        "has_changes": moved or active is None or active.content != draft.content,
+        "is_forbidden": any(check.state == "bad" for check in checks),
+        "live_sessions": capped(live.order_by().values("pk")[: CAP + 1].count()),
+        "push": push_status(agent, active) if active else None,
+        **more,
     }
-
-
-def _running(row: Directive | None) -> int:
-    return row.active_version.number if row and row.active_version else NEVER_PUSHED
-
-
-def _versions(row: Directive | None) -> QuerySet[DirectiveVersion]:
-    return (
-        DirectiveVersion.objects.filter(directive=row) if row else DirectiveVersion.objects.none()
-    )
-
-
-def _shown(row: Directive | None) -> list[Version]:
-    """Return the latest versions; the latest few are compared with the one before each."""
-    if row is None:
-        return []
-    rows = list(
-        _versions(row).select_related("rolled_back_from").order_by("-number")[:MAX_VERSIONS]
-    )
-    pushes = AuditEvent.objects.filter(
-        org_id=row.org_id, target_id=row.pk, action="directive.push"
-    ).values_list("after", "actor_label")
-    authors = {(after or {}).get("number"): label for after, label in pushes[:MAX_VERSIONS]}
-    older = [*rows[1:], None]
-    return [
-        Version(new, authors.get(new.number, ""), _changes(old, new) if n < MAX_COMPARED else None)
-        for n, (new, old) in enumerate(zip(rows, older, strict=True))
-    ]
-
-
-def _changes(old: DirectiveVersion | None, new: DirectiveVersion) -> list[Piece] | None:
-    return word_changes(old.content, new.content) if old else None
+    return render(request, "directives/review.html", context, status=status)

@@ -1,4 +1,4 @@
-/* What htmx and plain HTML leave over: the theme menu, the byte counter, words for failures. */
+/* What htmx and plain HTML leave over: the theme menu, words for failures. */
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -32,15 +32,6 @@
       menu.querySelector("summary").focus();
     }
   });
-
-  const size = document.getElementById("size");
-  const text = document.getElementById("id_content");
-  if (size && text) {
-    const encoder = new TextEncoder();
-    text.addEventListener("input", () => {
-      size.textContent = encoder.encode(text.value).length.toLocaleString("en");
-    });
-  }
 
   const trouble = (words) => {
     const place = document.getElementById("trouble");

@@ -95,8 +95,9 @@ def test_an_operator_finds_understands_and_steers(
     visit.open(f"/agents/{stack.facts['agent']}/directive/")
     page.get_by_role("textbox", name="Text").fill(SAYING)
     expect(page.locator("#size")).to_have_text(str(len(SAYING)))
+    page.get_by_role("button", name="Review changes").click()
     page.get_by_label("Reason").fill("Everybody asks for it")
-    page.get_by_role("button", name="Push a new version").click()
+    page.get_by_role("button", name="Push version").click()
     expect(page.locator(".notice.ok")).to_contain_text("is active from the next request on")
     photograph(visit, "directive", folder)
 
@@ -126,26 +127,6 @@ def test_a_memory_is_deleted_and_restored_in_place(
     expect(page.locator(".notice.ok")).to_contain_text("In use again.")
     assert page.url == address
     assert (visit.complaints, visit.strangers) == ([], [])
-
-
-def test_two_operators_who_push_at_once_keep_both_texts(
-    stack: Stack, learned: None, visit: Visit, folder: Path
-) -> None:
-    address = f"/agents/{stack.facts['agent']}/directive/"
-    second = Visit(visit.page.context.new_page(), visit.base)
-    for window, text in ((visit, "Answer as a poem."), (second, "Answer in three bullet points.")):
-        window.open(address)
-        window.page.get_by_role("textbox", name="Text").fill(text)
-        window.page.get_by_label("Reason").fill("Asked for")
-    for window in (second, visit):
-        window.page.get_by_role("button", name="Push a new version").click()
-    expect(visit.page.get_by_role("alert").filter(has_text="was pushed while")).to_be_visible()
-    expect(visit.page.get_by_role("textbox", name="Your text")).to_have_value("Answer as a poem.")
-    expect(visit.page.locator("pre").first).to_have_text("Answer in three bullet points.")
-    photograph(visit, "conflict", folder)
-    visit.page.get_by_role("button", name="Push a new version").click()
-    expect(visit.page.locator(".notice.ok")).to_contain_text("is active")
-    assert visit.strangers == []
 
 
 def test_the_theme_is_chosen_and_kept(stack: Stack, learned: None, visit: Visit) -> None:

@@ -1,24 +1,35 @@
-"""An agent's directive in the console: read, and replaced by a new version."""
+"""A directive in the console: written as a draft, reviewed, pushed, looked back on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from directives.models import Directive
-from directives.services import push_directive
+from directives.models import Directive, DirectiveDraft, DirectiveVersion
+from directives.services import push_directive, save_draft
 from ibex.tenancy import tenant
+from orgs.models import Operator
 from tests.conftest import TESTS, SignIn, World
+from tests.directives.test_push_directive import operator
 
-NEW = {
-    "content": "Answer in one sentence.",
-    "injection_mode": "system_append",
-    "reason": "Shorter",
-    "base_version": "0",
-}
+Write = Callable[..., Any]
 
 
-def page(world: World) -> str:
-    return f"/agents/{world.scout.pk}/directive/"
+def page(world: World, more: str = "") -> str:
+    return f"/agents/{world.scout.pk}/directive/{more}"
+
+
+def written(content: str = "Answer in one sentence.", **fields: Any) -> dict[str, Any]:
+    """What the editor of a first directive sends."""
+    return {
+        "content": content,
+        "injection_mode": "system_first",
+        "base_mode": "system_first",
+        "base_version": "0",
+        "revision": "0",
+        **fields,
+    }
 
 
 def running(world: World) -> tuple[int, str, str] | None:
@@ -28,101 +39,576 @@ def running(world: World) -> tuple[int, str, str] | None:
         return (version.number, version.content, row.injection_mode) if row and version else None
 
 
-def test_a_push_makes_the_next_version(world: World, sign_in: SignIn) -> None:
+def draft_of(world: World, person: Operator) -> DirectiveDraft | None:
+    with tenant(world.acme):
+        return DirectiveDraft.objects.of(world.scout, operator(person)).first()
+
+
+def push(world: World, content: str, **options: Any) -> DirectiveVersion:
+    return push_directive(agent=world.scout, content=content, actor=TESTS, **options)
+
+
+def editor_text(answer: Any) -> str:
+    return answer.content.decode().split("<textarea")[1].split(">", 1)[1].split("</textarea>")[0]
+
+
+# Writing
+
+
+def test_what_is_typed_is_saved_as_a_draft(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
-    assert client.post(page(world), NEW)["Location"] == page(world)
-    assert running(world) == (1, "Answer in one sentence.", "system_append")
-    text = client.get(page(world)).content.decode()
-    assert "Version 1 is active from the next request on." in text
-    assert world.alice.email in text
-    assert "“Shorter”" in text
+    answer = client.post(page(world, "draft/"), written())
+    assert answer.status_code == 200
+    assert "Saved" in answer.content.decode()
+    assert 'data-revision="1"' in answer.content.decode()
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert (draft.content, draft.injection_mode) == ("Answer in one sentence.", None)
+    assert "Answer in one sentence." in editor_text(client.get(page(world)))
+    assert running(world) is None
+
+
+def test_without_scripts_a_button_saves_and_another_reviews(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    assert client.post(page(world), written())["Location"] == page(world)
+    answer = client.post(page(world), written("Be kind.", revision="1", review="1"))
+    assert answer["Location"] == page(world, "review/")
+    text = client.get(page(world, "review/")).content.decode()
+    assert "<ins>Be kind.</ins>" in text
 
 
 def test_line_ends_and_spaces_are_kept_as_they_were_typed(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
-    client.post(page(world), {**NEW, "content": "\r\n  One\r\ntwo \r\n"})
-    assert running(world) == (1, "\n  One\ntwo \n", "system_append")
-    assert "<output" in client.get(page(world)).content.decode()
-
-
-def test_another_push_meanwhile_keeps_both_texts(world: World, sign_in: SignIn) -> None:
-    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
-    push_directive(agent=world.scout, content="Be very kind.", actor=TESTS)
-    client = sign_in(world.alice)
-    answer = client.post(page(world), {**NEW, "base_version": "1"})
-    text = answer.content.decode()
-    assert answer.status_code == 409
-    assert "Version 2 was pushed while you edited version 1" in text
-    assert "Answer in one sentence." in text
-    assert "Be very kind." in text
-    assert running(world) == (2, "Be very kind.", "system_first")
-    assert client.post(page(world), {**NEW, "base_version": "2"}).status_code == 302
-    assert running(world) == (3, "Answer in one sentence.", "system_append")
+    client.post(page(world, "draft/"), written("\r\n  One\r\ntwo \r\n"))
+    client.post(page(world, "review/"), {"reason": "Start", "revision": "1"})
+    assert running(world) == (1, "\n  One\ntwo \n", "system_first")
+    assert editor_text(client.get(page(world))) == "\n\n  One\ntwo \n"  # HTML eats the first
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"reason": " "}, "This field is required."),
-        ({"content": ""}, "This field is required."),
-        ({"content": " \n"}, "A directive says something."),
-        ({"content": "é" * 16_385}, "this one has 32,770"),
+        ({"content": "é" * 65_537}, "A draft has at most 131,072 bytes; this one has 131,074."),
         ({"content": "a\x00b"}, "Null characters are not allowed."),
         ({"injection_mode": "nonsense"}, "Select a valid choice"),
         ({"base_version": "x"}, "Enter a whole number."),
+        ({"base_version": "7"}, "There is no version 7."),
+        ({"revision": ""}, "This field is required."),
     ],
 )
 def test_what_is_refused_keeps_the_text(
     world: World, sign_in: SignIn, wrong: dict[str, str], words: str
 ) -> None:
-    answer = sign_in(world.alice).post(page(world), {**NEW, **wrong})
-    assert answer.status_code == 400
-    assert words in answer.content.decode()
+    client = sign_in(world.alice)
+    small = client.post(page(world, "draft/"), {**written(), **wrong})
+    whole = client.post(page(world), {**written(), **wrong})
+    for answer in (small, whole):
+        assert answer.status_code == 400
+        assert words in answer.content.decode()
     if "content" not in wrong:
-        assert "Answer in one sentence." in answer.content.decode()
+        assert "Answer in one sentence." in editor_text(whole)
+    assert draft_of(world, world.alice) is None
+
+
+def test_an_operators_saving_never_touches_a_colleagues_draft(
+    world: World, sign_in: SignIn
+) -> None:
+    bob = world.member("member")
+    for person in (world.alice, bob):
+        sign_in(person).post(page(world, "draft/"), written(f"By {person.email}"))
+    for person in (world.alice, bob):
+        draft = draft_of(world, person)
+        assert draft is not None
+        assert draft.content == f"By {person.email}"
+    text = sign_in(bob).get(page(world)).content.decode()
+    assert "Alice</bdi> is also editing" in text
+    assert f"By {world.alice.email}" not in text
+    beside = sign_in(bob).get(page(world), headers={"HX-Request": "true"}).content.decode()
+    assert "is also editing" in beside
+    assert "<textarea" not in beside
+
+
+def test_another_window_of_ones_own_is_noticed_and_both_texts_are_there(
+    world: World, sign_in: SignIn
+) -> None:
+    client = sign_in(world.alice)
+    client.post(page(world, "draft/"), written("From the left window."))
+    late = client.post(page(world, "draft/"), written("From the right window."))
+    assert late.status_code == 409
+    assert "from another window" in late.content.decode()
+    whole = client.post(page(world), written("From the right window."))
+    assert whole.status_code == 409
+    assert "From the right window." in editor_text(whole)
+    assert "<del>left</del>" in whole.content.decode()
+    assert 'name="revision" value="1"' in whole.content.decode()
+    assert (
+        client.post(page(world), written("From the right window.", revision="1")).status_code == 302
+    )
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert draft.content == "From the right window."
+
+
+def test_a_draft_is_thrown_away(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    client = sign_in(world.alice)
+    client.post(page(world, "draft/"), written("Be rude.", base_version="1"))
+    assert "Be rude." in editor_text(client.get(page(world)))
+    assert client.post(page(world, "draft/discard/"))["Location"] == page(world)
+    assert "Be kind." in editor_text(client.get(page(world)))
+    assert draft_of(world, world.alice) is None
+
+
+def test_a_colleagues_draft_is_seen_and_taken_over(world: World, sign_in: SignIn) -> None:
+    bob = world.member("member")
+    push(world, "Be kind.")
+    theirs = save_draft(
+        agent=world.scout,
+        actor=operator(bob),
+        content="Be kinder.",
+        base_version=1,
+        injection_mode="system_append",
+        reason="Asked for",
+    )
+    client = sign_in(world.alice)
+    there = page(world, f"drafts/{theirs.pk}/")
+    text = client.get(there).content.decode()
+    assert "<ins>kinder.</ins>" in text
+    assert "Asked for" in text
+    client.post(there + "take/")
+    mine = draft_of(world, world.alice)
+    assert mine is not None
+    assert (mine.content, mine.injection_mode, mine.reason) == (
+        "Be kinder.",
+        "system_append",
+        "Asked for",
+    )
+    save_draft(agent=world.scout, actor=operator(world.alice), content="Mine", base_version=1)
+    assert client.post(there + "take/")["Location"] == there
+    mine = draft_of(world, world.alice)
+    assert mine is not None
+    assert mine.content == "Mine"
+    client.post(there + "take/", {"replace": "1"})
+    mine = draft_of(world, world.alice)
+    assert mine is not None
+    assert mine.content == "Be kinder."
+    assert draft_of(world, bob) is not None
+
+
+# Review and push
+
+
+@pytest.fixture
+def write(world: World) -> Write:
+    """Save a draft of Alice's, without the console."""
+
+    def _write(content: str, base: int = 0, person: Operator | None = None, **more: Any) -> Any:
+        actor = operator(person or world.alice)
+        return save_draft(
+            agent=world.scout, actor=actor, content=content, base_version=base, **more
+        )
+
+    return _write
+
+
+def test_a_push_makes_the_next_version_and_shows_who_runs_it(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    write("Answer in one sentence.", injection_mode="system_append")
+    client = sign_in(world.alice)
+    answer = client.post(page(world, "review/"), {"reason": "Shorter", "revision": "1"})
+    assert answer["Location"] == page(world, "pushes/1/")
+    assert running(world) == (1, "Answer in one sentence.", "system_append")
+    text = client.get(answer["Location"]).content.decode()
+    assert "Version 1 is active from the next request on." in text
+    assert "Alice" in text
+    assert "Shorter" in text
+    assert "No proxy is connected." in text
+    assert draft_of(world, world.alice) is None
+
+
+def test_the_review_shows_changes_checks_and_whom_it_affects(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.\nNever promise a time.")
+    key = "sk-" + "a1B2c3D4e5F6g7H8i9J0"
+    write(f"Be brief.\nNever promise a time.\nUse {key}.", 1, injection_mode="user_prepend")
+    text = sign_in(world.alice).get(page(world, "review/")).content.decode()
+    assert "Review version 2" in text
+    assert "<del>kind.</del>" in text
+    assert "<ins>brief.</ins>" in text
+    assert "It seems to hold an API key, line 3." in text
+    assert "of 32,768 bytes" in text
+    assert "live sessions" in text
+    assert '<del><span class="unseen">before: </span>As the first system message</del>' in text
+    assert "now: </span>Before the user&#x27;s message</ins>" in text
+
+
+def test_spaces_are_left_out_of_a_review_on_request(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.")
+    write("Be  kind. ", 1)
+    client = sign_in(world.alice)
+    assert "Ignore spaces" in client.get(page(world, "review/")).content.decode()
+    text = client.get(page(world, "review/?whitespace=ignore")).content.decode()
+    assert "No difference but spaces." in text
+    assert client.get(page(world, "review/?whitespace=maybe")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "Empty. A directive says something."),
+        (" \n", "Empty. A directive says something."),
+        ("é" * 16_385, "32,770 of 32,768 bytes: shorten it by 2 bytes."),
+    ],
+)
+def test_what_cannot_be_pushed_is_said_at_the_review(
+    world: World, sign_in: SignIn, write: Write, content: str, words: str
+) -> None:
+    write(content)
+    client = sign_in(world.alice)
+    text = client.get(page(world, "review/")).content.decode()
+    assert words in text
+    assert "The checks above forbid it." in text
+    if content != " \n":
+        answer = client.post(page(world, "review/"), {"reason": "x", "revision": "1"})
+        assert answer.status_code == 400
+        assert running(world) is None
+
+
+def test_a_push_needs_a_reason(world: World, sign_in: SignIn, write: Write) -> None:
+    write("Be kind.")
+    client = sign_in(world.alice)
+    for reason in ("", "  ", "x" * 501):
+        answer = client.post(page(world, "review/"), {"reason": reason, "revision": "1"})
+        assert answer.status_code == 400
     assert running(world) is None
+
+
+def test_only_what_was_reviewed_is_pushed(world: World, sign_in: SignIn, write: Write) -> None:
+    write("Be kind.")
+    write("Be rude.")
+    client = sign_in(world.alice)
+    answer = client.post(page(world, "review/"), {"reason": "Kinder", "revision": "1"})
+    assert answer.status_code == 409
+    assert "saved again since you reviewed it" in answer.content.decode()
+    assert "Be rude." in answer.content.decode()
+    assert ">\nKinder</textarea>" in answer.content.decode()
+    assert running(world) is None
+    client.post(page(world, "review/"), {"reason": "Kinder", "revision": "2"})
+    assert running(world) == (1, "Be rude.", "system_first")
+
+
+def test_a_draft_that_changes_nothing_is_not_pushed(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.")
+    write("Be kind.", 1)
+    text = sign_in(world.alice).get(page(world, "review/")).content.decode()
+    assert "there is nothing to push" in text
+    sign_in(world.alice).post(page(world, "review/"), {"reason": "Again", "revision": "1"})
+    assert running(world) == (1, "Be kind.", "system_first")
+
+
+def test_where_the_text_goes_is_pushed_without_a_new_version(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    client = sign_in(world.alice)
+    moved = written("Be kind.", base_version="1", injection_mode="system_append")
+    client.post(page(world, "draft/"), moved)
+    client.post(page(world, "review/"), {"reason": "Theirs first", "revision": "1"})
+    assert running(world) == (1, "Be kind.", "system_append")
+
+
+def test_a_place_in_the_prompt_that_was_not_touched_is_not_set_back(
+    world: World, sign_in: SignIn
+) -> None:
+    push(world, "Be kind.", injection_mode="user_prepend")
+    client = sign_in(world.alice)
+    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
+    client.post(page(world, "review/"), {"reason": "Kinder", "revision": "1"})
+    assert running(world) == (2, "Be kinder.", "user_prepend")
+
+
+def test_a_push_meanwhile_keeps_both_texts_and_lets_the_operator_merge(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.\nBe brief.")
+    write("Be kind.\nBe very brief.", 1)
+    client = sign_in(world.alice)
+    assert client.get(page(world, "review/")).status_code == 200
+    push(world, "Be kinder.\nBe brief.", reason="Complaints")
+    for answer in (
+        client.post(page(world, "review/"), {"reason": "Shorter", "revision": "1"}),
+        client.get(page(world, "review/")),
+    ):
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert "Version 2 was pushed while you wrote on top of version 1" in text
+        assert "Complaints" in text
+        assert "Be very brief." in editor_text(answer)
+        assert "<ins>kinder.</ins>" in text
+        assert "<ins>very </ins>" in text
+    assert running(world) == (2, "Be kinder.\nBe brief.", "system_first")
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert draft.content == "Be kind.\nBe very brief."
+
+    still = written("Be kinder.\nBe very", base_version="1", revision="1")
+    client.post(page(world, "draft/"), still)
+    assert client.get(page(world, "review/")).status_code == 409  # typing alone settles nothing
+    merged = written("Be kinder.\nBe very brief.", base_version="1", revision="2", merged="2")
+    assert client.post(page(world), merged)["Location"] == page(world, "review/")
+    client.post(page(world, "review/"), {"reason": "Both", "revision": "3"})
+    assert running(world) == (3, "Be kinder.\nBe very brief.", "system_first")
+
+
+def test_a_push_waits_for_no_other_first_version_either(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    write("Be brief.")
+    push(world, "Be kind.")
+    answer = sign_in(world.alice).get(page(world, "review/"))
+    assert answer.status_code == 409
+    assert "What they wrote" in answer.content.decode()
+
+
+def test_there_is_no_review_without_a_draft(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    assert client.get(page(world, "review/"))["Location"] == page(world)
+    assert "There is no draft to review." in client.get(page(world)).content.decode()
+
+
+# Looking back
+
+
+def test_any_two_versions_are_compared(world: World, sign_in: SignIn) -> None:
+    for text in ("Be kind.", "Be brief.", "Be  brief."):
+        push(world, text)
+    client = sign_in(world.alice)
+    text = client.get(page(world, "versions/?base=1&head=2")).content.decode()
+    assert "From version 1 to version 2" in text
+    assert "<del>kind.</del>" in text
+    assert "<ins>brief.</ins>" in text
+    back = client.get(page(world, "versions/?base=2&head=1")).content.decode()
+    assert "<ins>kind.</ins>" in back
+    spaces = client.get(page(world, "versions/?base=2&head=3&whitespace=ignore")).content.decode()
+    assert "No difference but spaces." in spaces
+    assert (
+        "From nothing to version 1"
+        in client.get(page(world, "versions/?base=0&head=1")).content.decode()
+    )
+
+
+@pytest.mark.parametrize("query", ["base=1&head=99", "base=x&head=1", "base=1&head=-1"])
+def test_versions_that_never_were_are_a_missing_page(
+    world: World, sign_in: SignIn, query: str
+) -> None:
+    push(world, "Be kind.")
+    assert sign_in(world.alice).get(page(world, f"versions/?{query}")).status_code == 404
+    assert sign_in(world.alice).get(page(world, "versions/?base=1")).status_code == 200
+
+
+def test_the_timeline_says_who_why_and_when(world: World, sign_in: SignIn) -> None:
+    push_directive(
+        agent=world.scout, content="Be kind.", actor=operator(world.alice), reason="Complaints"
+    )
+    push(world, "Be brief.")
+    text = sign_in(world.alice).get(page(world, "versions/")).content.decode()
+    assert "Complaints" in text
+    assert "Alice" in text
+    assert text.index("Version 2") < text.index("Version 1")
+
+
+def test_versions_page_by_page(world: World, sign_in: SignIn) -> None:
+    for number in range(1, 53):
+        push(world, f"Be number {number}.")
+    client = sign_in(world.alice)
+    first = client.get(page(world, "versions/")).content.decode()
+    assert 'id="version-52"' in first
+    assert 'id="version-2"' not in first
+    cursor = first.split("cursor=")[1].split('"')[0].split("&")[0]
+    second = client.get(page(world, f"versions/?cursor={cursor}")).content.decode()
+    assert 'id="version-2"' in second
+    assert 'id="version-52"' not in second
 
 
 def test_an_older_version_is_a_place_to_begin(world: World, sign_in: SignIn) -> None:
-    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
-    push_directive(agent=world.scout, content="Be rude.", actor=TESTS)
+    push(world, "Be kind.")
+    push(world, "Be rude.")
     client = sign_in(world.alice)
-    text = client.get(f"{page(world)}?from=1").content.decode()
-    editor = text.split("<textarea")[1].split("</textarea>")[0]
-    assert "Be kind." in editor
-    again: dict[str, Any] = {**NEW, "content": "Be kind.", "base_version": "2", "copied_from": "1"}
-    client.post(page(world), again)
-    assert running(world) == (3, "Be kind.", "system_append")
-    for nonsense in ("99", "x", "9" * 30):
-        assert client.get(f"{page(world)}?from={nonsense}").status_code == 200
+    assert "Be kind." in client.get(page(world, "versions/1/")).content.decode()
+    assert client.post(page(world, "versions/1/edit/"))["Location"] == page(world)
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert (draft.content, draft.base_version) == ("Be kind.", 2)
 
 
-def test_versions_show_what_changed(world: World, sign_in: SignIn) -> None:
-    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
-    push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
-    text = sign_in(world.alice).get(page(world)).content.decode()
-    assert "<del>kind.</del><ins>brief.</ins>" in text
+def test_a_draft_is_not_replaced_unasked(world: World, sign_in: SignIn, write: Write) -> None:
+    push(world, "Be kind.")
+    write("Hours of work.", 1)
+    client = sign_in(world.alice)
+    assert client.post(page(world, "versions/1/edit/")).status_code == 409
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert draft.content == "Hours of work."
+    assert "Replace my draft" in client.get(page(world, "versions/1/")).content.decode()
+    client.post(page(world, "versions/1/edit/"), {"replace": "1"})
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert draft.content == "Be kind."
+
+
+def test_a_version_is_rolled_back_to_with_a_reason(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    push(world, "Be rude.")
+    client, there = sign_in(world.alice), page(world, "versions/1/roll-back/")
+    assert client.post(there, {"base_version": "2", "reason": " "}).status_code == 400
+    answer = client.post(there, {"base_version": "2", "reason": "Complaints"})
+    assert answer["Location"] == page(world, "pushes/3/")
+    assert running(world) == (3, "Be kind.", "system_first")
+    assert "copied from version 1" in client.get(page(world, "versions/")).content.decode()
+
+
+def test_a_roll_back_after_somebody_elses_push_is_refused(world: World, sign_in: SignIn) -> None:
+    for text in ("Be kind.", "Be rude.", "Be fair."):
+        push(world, text)
+    there = page(world, "versions/1/roll-back/")
+    answer = sign_in(world.alice).post(there, {"base_version": "2", "reason": "Complaints"})
+    assert answer.status_code == 409
+    assert "Version 3 is active since you began from version 2." in answer.content.decode()
+    assert running(world) == (3, "Be fair.", "system_first")
+
+
+# Roles and organizations
+
+
+CHANGES = {
+    "": written(),
+    "draft/": written(),
+    "draft/discard/": {},
+    "review/": {"reason": "x", "revision": "1"},
+    "versions/1/edit/": {},
+    "versions/1/roll-back/": {"reason": "x", "base_version": "1"},
+}
+MAY = {
+    "viewer": set(),
+    "member": {"", "draft/", "draft/discard/", "versions/1/edit/"},
+    "admin": set(CHANGES),
+}
+
+
+@pytest.mark.parametrize("role", list(MAY))
+def test_each_role_does_what_it_may(world: World, sign_in: SignIn, write: Write, role: str) -> None:
+    push(world, "Be kind.")
+    for path, said in CHANGES.items():
+        person = world.member(role)
+        write("Be brief.", 1, person)
+        answer = sign_in(person).post(page(world, path), {**said, "revision": "1"})
+        assert (answer.status_code == 403) != (path in MAY[role]), (path, answer.status_code)
 
 
 @pytest.mark.parametrize("role", ["viewer", "member"])
-def test_who_may_not_push_reads_and_is_told_why(world: World, sign_in: SignIn, role: str) -> None:
-    client = sign_in(world.member(role))
-    text = client.get(page(world)).content.decode()
-    assert "disabled>" in text
-    assert f"Your role, {role}, does not push directives." in text
-    assert client.post(page(world), NEW).status_code == 403
-    assert running(world) is None
+def test_who_may_not_push_is_told_why(
+    world: World, sign_in: SignIn, write: Write, role: str
+) -> None:
+    push(world, "Be kind.")
+    push(world, "Be brief.")
+    person = world.member(role)
+    write("Be rude.", 2, person)
+    client = sign_in(person)
+    for path in ("review/", "versions/1/", "pushes/2/"):
+        text = client.get(page(world, path)).content.decode()
+        assert "disabled>" in text, path
+        assert f"Your role, {role}, does not push directives." in text, path
 
 
-def test_another_orgs_directive_is_missing_and_unharmed(world: World, sign_in: SignIn) -> None:
-    assert sign_in(world.mallory).post(page(world), NEW).status_code == 404
-    assert running(world) is None
-    assert sign_in(world.member("admin")).post(page(world), NEW).status_code == 302
-    assert running(world) is not None
+def test_a_viewer_reads_the_editor(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    text = sign_in(world.member("viewer")).get(page(world)).content.decode()
+    assert "readonly" in text
+    assert "hx-post" not in text
+    assert "Your role, viewer, does not write directives." in text
 
 
-def test_directives_are_listed_by_agent(world: World, sign_in: SignIn) -> None:
+def test_another_orgs_directive_is_missing_and_unharmed(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.")
+    push(world, "Be rude.")
+    draft = write("Be brief.", 2)
+    reads = ["", "review/", "versions/", "versions/1/", "pushes/1/", f"drafts/{draft.pk}/"]
+    client = sign_in(world.mallory)
+    for path in reads:
+        assert client.get(page(world, path)).status_code == 404, path
+    for path, said in {**CHANGES, f"drafts/{draft.pk}/take/": {}}.items():
+        assert client.post(page(world, path), said).status_code == 404, path
+    assert running(world) == (2, "Be rude.", "system_first")
+    mine = sign_in(world.alice)
+    for path in reads:
+        assert mine.get(page(world, path)).status_code == 200, path
+
+
+def test_every_page_asks_who_is_there_first(world: World, write: Write) -> None:
+    push(world, "Be kind.")
+    for path in ("", "review/", "versions/", "versions/1/", "pushes/1/"):
+        assert "/accounts/" in Client().get(page(world, path))["Location"], path
+
+
+@pytest.mark.parametrize("path", ["versions/9/", "pushes/9/", "versions/99999999999999999999/"])
+def test_a_version_that_never_was_is_a_missing_page(
+    world: World, sign_in: SignIn, path: str
+) -> None:
+    push(world, "Be kind.")
+    assert sign_in(world.alice).get(page(world, path)).status_code == 404
+
+
+def test_directives_are_listed_by_agent(world: World, sign_in: SignIn, write: Write) -> None:
     client = sign_in(world.alice)
     assert "Write the first" in client.get("/directives/").content.decode()
-    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
-    assert "Be kind." in client.get("/directives/").content.decode()
+    push_directive(
+        agent=world.scout, content="Be kind.", actor=operator(world.alice), reason="A start"
+    )
+    text = client.get("/directives/").content.decode()
+    assert "A start" in text
+    assert "Alice" in text
+    assert "no proxy connected" in text
+    assert 'class="chip warn"' not in text
+    write("Be kinder.", 1)
+    assert 'class="chip warn"' in client.get("/directives/").content.decode()
+    assert "Be kind" not in client.get("/directives/").content.decode()
+
+
+QUERIES = {
+    "/directives/": 10,
+    "": 10,
+    "review/": 15,
+    "versions/": 9,
+    "versions/?base=1&head=2": 10,
+    "versions/1/": 10,
+    "pushes/2/": 14,
+}
+
+
+def test_pages_read_a_fixed_number_of_queries(
+    world: World, sign_in: SignIn, write: Write, django_assert_num_queries: Any
+) -> None:
+    push(world, "Be kind.")
+    push(world, "Be rude.")
+    write("Be brief.", 2)
+    client = sign_in(world.alice)
+    client.get("/")
+
+    def measure() -> None:
+        for path, count in QUERIES.items():
+            with django_assert_num_queries(count, info=path):
+                client.get(path if path.startswith("/") else page(world, path))
+
+    measure()
+    for number in range(5):
+        push_directive(agent=world.scout, content=f"Be number {number}.", actor=TESTS)
+        push_directive(agent=world.scout, content="Be rude.", actor=TESTS)
+        write("Be brief.", 2 + 2 * (number + 1), world.member("member"))
+    write("Be brief.", 12)
+    measure()

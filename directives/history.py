@@ -1,0 +1,218 @@
+"""The console's pages of what was pushed: versions, one version, roll back, how a push arrives."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
+
+from agents.models import Agent
+from directives import services
+from directives.editing import active_version, directive_of, own_draft
+from directives.forms import RollBackForm
+from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
+from directives.pushes import push_status
+from directives.views import compared, find_agent
+from ibex.errors import DomainError
+from ibex.http import page_or_fragment, read_page
+from ibex.keyset import Order
+from ibex.line_differences import line_changes
+from orgs.access import OrgRequest, operator_page
+from orgs.permissions import Permission
+
+LATEST_FIRST = Order(("number",), descending=True)
+MAX_NUMBER = 2**31 - 1
+
+
+@require_GET
+@operator_page(Permission.DIRECTIVE_READ)
+def versions(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """List an agent's versions, the latest first; `?base=&head=` compares any two."""
+    agent = find_agent(request, agent_id)
+    rows = DirectiveVersion.objects.of_agent(agent).without_text()
+    page = read_page(request, rows.select_related("created_by", "rolled_back_from"), LATEST_FIRST)
+    context = {
+        "agent": agent,
+        "active": active_version(agent),
+        "page": page,
+        "rows": list(zip(page.items, [None, *page.items], strict=False)),
+        **_comparison(request, agent),
+    }
+    return render(request, "directives/versions.html", context)
+
+
+@require_GET
+@operator_page(Permission.DIRECTIVE_READ)
+def version(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
+    """Show one version whole, with what can be done with it."""
+    agent = find_agent(request, agent_id)
+    return _version(request, agent, find_version(agent, number))
+
+
+@require_POST
+@operator_page(Permission.DIRECTIVE_WRITE)
+def edit_from(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
+    """Begin a draft with an old text, on top of the active version."""
+    agent = find_agent(request, agent_id)
+    row, active = find_version(agent, number), active_version(agent)
+    draft = own_draft(agent, request.actor)
+    if draft and draft.content != row.content and "replace" not in request.POST:
+        words = "You have a draft already. Replace it, or go on with it."
+        return _version(request, agent, row, status=HTTPStatus.CONFLICT, refusal=words)
+    services.save_draft(
+        agent=agent,
+        actor=request.actor,
+        content=row.content,
+        base_version=active.number if active else NEVER_PUSHED,
+    )
+    messages.success(request, f"The draft begins with the text of version {row.number}.")
+    return redirect("agent-directive", agent.pk)
+
+
+@require_POST
+@operator_page(Permission.DIRECTIVE_PUSH)
+def roll_back(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
+    """Make an old text active again, as a new version."""
+    agent = find_agent(request, agent_id)
+    row, form = find_version(agent, number), RollBackForm(request.POST)
+    if not form.is_valid():
+        return _version(request, agent, row, form=form, status=HTTPStatus.BAD_REQUEST)
+    try:
+        made = services.roll_back_directive(
+            agent=agent, to=row, actor=request.actor, **form.cleaned_data
+        )
+    except DomainError as error:
+        agent = find_agent(request, agent_id)
+        return _version(request, agent, row, status=error.status, refusal=error.message)
+    messages.success(
+        request,
+        f"Version {made.number} is active from the next request on, with the text of version "
+        f"{row.number}.",
+    )
+    return redirect("agent-directive-push", agent.pk, made.number)
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+@operator_page(Permission.DIRECTIVE_READ)
+def push(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
+    """Show which proxies run a version, since when; htmx gets the table."""
+    agent = find_agent(request, agent_id)
+    row = find_version(agent, number)
+    before = DirectiveVersion.objects.of_agent(agent).filter(number=number - 1).first()
+    context = {
+        "agent": agent,
+        "active": active_version(agent),
+        "version": row,
+        "before": before,
+        "push": push_status(agent, row),
+        "form": RollBackForm(initial={"base_version": row.number}),
+    }
+    template = page_or_fragment(request, "directives/push.html", "directives/_push.html")
+    return render(request, template, context)
+
+
+@require_GET
+@operator_page(Permission.DIRECTIVE_WRITE)
+def draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
+    """Show a colleague's draft against the active version."""
+    agent = find_agent(request, agent_id)
+    row, active = _colleagues(agent, draft_id), active_version(agent)
+    context = {
+        "agent": agent,
+        "active": active,
+        "draft": row,
+        "mine": own_draft(agent, request.actor),
+        "difference": line_changes(active.content if active else "", row.content),
+    }
+    return render(request, "directives/draft.html", context)
+
+
+@require_POST
+@operator_page(Permission.DIRECTIVE_WRITE)
+def take_draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
+    """Copy a colleague's draft into one's own; theirs stays."""
+    agent = find_agent(request, agent_id)
+    row, mine = _colleagues(agent, draft_id), own_draft(agent, request.actor)
+    if mine and mine.content != row.content and "replace" not in request.POST:
+        messages.error(request, "You have a draft already. Replace it, or go on with it.")
+        return redirect("agent-directive-draft", agent.pk, row.pk)
+    services.save_draft(
+        agent=agent,
+        actor=request.actor,
+        content=row.content,
+        base_version=row.base_version,
+        injection_mode=row.injection_mode,
+        reason=row.reason,
+    )
+    messages.success(request, f"This is a copy of the draft by {row.author}; theirs stays.")
+    return redirect("agent-directive", agent.pk)
+
+
+def find_version(agent: Agent, number: int) -> DirectiveVersion:
+    """Return one of the agent's versions."""
+    rows = DirectiveVersion.objects.of_agent(agent).filter(number=min(number, MAX_NUMBER))
+    return get_object_or_404(rows.select_related("created_by", "rolled_back_from", "directive"))
+
+
+def _colleagues(agent: Agent, draft_id: UUID) -> DirectiveDraft:
+    rows = DirectiveDraft.objects.filter(org=agent.org_id, agent=agent)
+    return get_object_or_404(rows.select_related("operator", "token"), pk=draft_id)
+
+
+def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
+    """Compare the two versions that the URL names; 0 is the nothing before the first."""
+    form = compared(request)
+    said = form.cleaned_data
+    if said["base"] is None or said["head"] is None:
+        return {"compare": form, "ignoring": bool(said["whitespace"])}
+    numbers = {said["base"], said["head"]} - {NEVER_PUSHED}
+    found = {
+        row.number: row.content
+        for row in DirectiveVersion.objects.of_agent(agent).filter(number__in=numbers)
+    }
+    if numbers - set(found):
+        raise Http404
+    ignoring = bool(said["whitespace"])
+    old, new = found.get(said["base"], ""), found.get(said["head"], "")
+    return {
+        "compare": form,
+        "base": said["base"],
+        "head": said["head"],
+        "title": _title(said["base"], said["head"]),
+        "ignoring": ignoring,
+        "compares": True,
+        "difference": line_changes(old, new, ignore_whitespace=ignoring),
+    }
+
+
+def _title(base: int, head: int) -> str:
+    old, new = (f"version {number}" if number else "nothing" for number in (base, head))
+    return f"From {old} to {new}"
+
+
+def _version(
+    request: OrgRequest,
+    agent: Agent,
+    row: DirectiveVersion,
+    *,
+    status: int = HTTPStatus.OK,
+    **more: Any,
+) -> HttpResponse:
+    active, directive = active_version(agent), directive_of(agent)
+    context = {
+        "agent": agent,
+        "active": active,
+        "is_active": directive is not None and directive.active_version_id == row.pk,
+        "version": row,
+        "lines": row.content.split("\n"),
+        "mine": own_draft(agent, request.actor),
+        "form": RollBackForm(initial={"base_version": active.number if active else None}),
+        "max_reason": MAX_REASON,
+        **more,
+    }
+    return render(request, "directives/version.html", context, status=status)
