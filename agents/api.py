@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from agents import services
 from agents.filters import AgentFilter
 from agents.models import Agent
+from agents.stats import agent_stats
 from ibex.api import OrgViewSet, Reason, StrictSerializer, Text, filter_query
 from ibex.openapi import documented, page_of
 from orgs.models import Organization
@@ -70,6 +71,29 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         ]
 
 
+class StatsQuery(StrictSerializer):
+    """How far back the calls are counted."""
+
+    days = serializers.IntegerField(min_value=1, max_value=90, default=30)
+
+
+class AgentStatsSerializer(serializers.Serializer[Any]):
+    """Calls within `days`, and what the agent has now."""
+
+    days = serializers.IntegerField()
+    requests = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Calls that answered 400 or more.")
+    tokens_in = serializers.IntegerField()
+    tokens_out = serializers.IntegerField()
+    tokens_cached = serializers.IntegerField()
+    memories_injected = serializers.IntegerField()
+    last_request_at = serializers.DateTimeField(allow_null=True)
+    sessions = serializers.IntegerField(help_text="Sessions that began within `days`.")
+    memories = serializers.DictField(
+        child=serializers.IntegerField(), help_text="All memories, by status."
+    )
+
+
 RETIRED = {409: ["AGENT_ARCHIVED"]}
 NEW_AGENT = OpenApiExample(
     "A support agent",
@@ -91,6 +115,7 @@ class AgentViewSet(OrgViewSet[Agent]):
         "list": Permission.AGENT_READ,
         "create": Permission.AGENT_WRITE,
         "retrieve": Permission.AGENT_READ,
+        "stats": Permission.AGENT_READ,
         "partial_update": Permission.AGENT_WRITE,
         "activate": Permission.AGENT_WRITE,
         "pause": Permission.AGENT_WRITE,
@@ -122,6 +147,13 @@ class AgentViewSet(OrgViewSet[Agent]):
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:
         """Show one agent."""
         return Response(AgentSerializer(self.get_object()).data)
+
+    @documented(query=StatsQuery, answers=AgentStatsSerializer, refuses={400: ["VALIDATION_ERROR"]})
+    def stats(self, _request: Request, **_ids: UUID) -> Response:
+        """Count an agent's calls, tokens, sessions and memories."""
+        agent = self.get_object()
+        counted = agent_stats(agent, self.read_query(StatsQuery)["days"])
+        return Response(AgentStatsSerializer(counted).data)
 
     @documented(takes=AgentChanges, answers=AgentSerializer, refuses=RETIRED)
     def partial_update(self, request: Request, **_ids: UUID) -> Response:

@@ -11,6 +11,7 @@ from sessions.api import ArchiveDownload, SessionViewSet
 agents = [
     path("agents", AgentViewSet.as_view({"get": "list", "post": "create"})),
     path("agents/<uuid:pk>", AgentViewSet.as_view({"get": "retrieve", "patch": "partial_update"})),
+    path("agents/<uuid:pk>/stats", AgentViewSet.as_view({"get": "stats"})),
     path("agents/<uuid:pk>/activate", AgentViewSet.as_view({"post": "activate"})),
     path("agents/<uuid:pk>/pause", AgentViewSet.as_view({"post": "pause"})),
     path("agents/<uuid:pk>/archive", AgentViewSet.as_view({"post": "archive"})),

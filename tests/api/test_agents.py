@@ -6,10 +6,13 @@ import pytest
 
 from agents.models import Agent
 from agents.services import create_agent
+from analytics.models import RequestRecord
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
+from tests.api.rows import make_memory
 from tests.conftest import TESTS, SignIn, World
 
 pytestmark = pytest.mark.usefixtures("api_urls")
@@ -211,3 +214,42 @@ def test_a_lost_membership_closes_the_api(world: World, sign_in: SignIn) -> None
     session.pop("org_id")
     session.save()
     refused(client.get(AGENTS), 403, "INSUFFICIENT_PERMISSIONS")
+
+
+def test_stats_count_calls_and_what_is_held(world: World, alice: Api, mallory: Api) -> None:
+    path = f"{AGENTS}/{world.scout.pk}/stats"
+    with tenant(world.acme):
+        make_memory(world.scout, "Ships on Fridays")
+        for status in (200, 200, 429):
+            RequestRecord.objects.create(
+                id=uuid7(),
+                org=world.acme,
+                agent_id=world.scout.pk,
+                request_id=str(uuid7()),
+                status=status,
+                model="m",
+                provider="local",
+                is_streaming=False,
+                is_complete=True,
+                tokens_in=10,
+                tokens_out=2,
+                latency_ms=1.0,
+            )
+    counted = alice.get(path).json()
+    assert (counted["requests"], counted["failed"]) == (3, 1)
+    assert (counted["tokens_in"], counted["tokens_out"]) == (30, 6)
+    assert counted["memories"] == {"active": 1}
+    assert counted["last_request_at"] is not None
+    assert counted["days"] == 30
+    refused(mallory.get(path), 404, "NOT_FOUND")
+    for days in ("0", "91", "x", ""):
+        refused(alice.get(f"{path}?days={days}"), 400, "VALIDATION_ERROR")
+
+
+def test_agents_are_filtered_as_on_the_page(world: World, alice: Api) -> None:
+    names = {
+        one["name"] for one in alice.get(f"{AGENTS}?name=SCO&not_status=paused").json()["items"]
+    }
+    assert names == {"Scout"}
+    for query in ("colour=red", "status=", "peek=1", "status=active&status=paused"):
+        refused(alice.get(f"{AGENTS}?{query}"), 400, "VALIDATION_ERROR")

@@ -94,7 +94,7 @@ QUERIES = {
     "/memories/": 13,
     "/sessions/": 8,
     "/directives/": 10,
-    "agent": 10,
+    "agent": 13,
     "memories": 13,
     "found": 21,
     "sessions": 9,

@@ -1,0 +1,52 @@
+"""What an agent did and holds, in numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from agents.models import Agent
+from analytics.models import RequestRecord
+from memories.models import Memory
+from sessions.models import Session
+
+FAILURES_FROM = 400
+
+
+@dataclass(frozen=True)
+class AgentStats:
+    """Calls within `days`, and what the agent has now."""
+
+    days: int
+    requests: int
+    failed: int
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    memories_injected: int
+    last_request_at: datetime | None
+    sessions: int
+    memories: dict[str, int]
+
+
+def agent_stats(agent: Agent, days: int) -> AgentStats:
+    """Count an agent's calls of the last `days` and its rows, inside the tenant."""
+    since = timezone.now() - timedelta(days=days)
+    calls = RequestRecord.objects.filter(org=agent.org_id, agent_id=agent.pk, created_at__gte=since)
+    counted = calls.aggregate(
+        requests=Count("id"),
+        failed=Count("id", filter=Q(status__gte=FAILURES_FROM)),
+        tokens_in=Coalesce(Sum("tokens_in"), 0),
+        tokens_out=Coalesce(Sum("tokens_out"), 0),
+        tokens_cached=Coalesce(Sum("tokens_cached"), 0),
+        memories_injected=Coalesce(Sum("memories_injected"), 0),
+        last_request_at=Max("created_at"),
+    )
+    held = {"org": agent.org_id, "agent": agent}
+    by_status = Memory.objects.filter(**held).order_by().values_list("status")
+    memories: dict[Any, int] = dict(by_status.annotate(count=Count("pk")))
+    sessions = Session.objects.filter(**held, created_at__gte=since).count()
+    return AgentStats(days=days, sessions=sessions, memories=memories, **counted)
