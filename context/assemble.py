@@ -33,6 +33,10 @@ GIVE_UP_S = 2.0
 """A server that has not ended a late statement after so long is not there; the connection goes."""
 
 
+class Busy(TimeoutError):
+    """All places were taken for as long as a request could wait for one."""
+
+
 @dataclass(frozen=True)
 class Assembled:
     """A block with its items in its order, its tokens, the level, and the trace as JSON."""
@@ -52,6 +56,7 @@ class Assembler:
         self._pool = pool
         self._embedder = embedder
         self._running: set[asyncio.Task[Retrieval]] = set()
+        self._places = asyncio.Semaphore(config.concurrency)
 
     async def assemble(self, query: Query, *, budget_tokens: int, max_items: int) -> Assembled:
         """Return what is known that matters. Never raises for what is away or late."""
@@ -59,7 +64,9 @@ class Assembler:
         if max_items < 1 or budget_tokens <= wrapper_tokens():
             return _count(_nothing("L0", "no_room", started), started)
         try:
-            retrieval = await self._within_deadline(self.retrieve(query))
+            await self._take_place()
+            left_s = self._config.deadline_s - (time.perf_counter() - started)
+            retrieval = await self._within(left_s, self.retrieve(query))
         except AWAY as error:
             reason = type(error).__name__
             log.warning("context.nothing_retrieved", reason=reason)
@@ -81,21 +88,36 @@ class Assembler:
         finally:
             embedding.cancel()
 
-    async def _within_deadline(self, work: Coroutine[Any, Any, Retrieval]) -> Retrieval:
+    async def _take_place(self) -> None:
+        """Wait for one of the places, but no longer than leaves time for the search itself.
+
+        When more is asked than can be done, some get an answer and the others know at once;
+        without places all would work side by side and all be late. Raises `Busy`.
+        """
+        patience_s = self._config.deadline_s - self._config.branch_deadline_s
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Busy from error
+
+    async def _within(self, left_s: float, work: Coroutine[Any, Any, Retrieval]) -> Retrieval:
         """Wait until the deadline. What is late ends by itself, and its connection is used again.
 
         Nobody waits for a cancellation either: it asks the server, which may be what is away.
+        The work's place is free again when it has really ended.
         """
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._finish)
-        done, _late = await asyncio.wait({task}, timeout=self._config.deadline_s)
+        done, _late = await asyncio.wait({task}, timeout=left_s)
         if not done:
             raise TimeoutError
         return task.result()
 
     def _finish(self, task: asyncio.Task[Retrieval]) -> None:
         self._running.discard(task)
+        self._places.release()
         if not task.cancelled():
             task.exception()  # looked at, so that the loop does not report it
 

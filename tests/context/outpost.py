@@ -89,6 +89,7 @@ async def outpost(
     embedder_url: str | None = None,
     branch_s: float = PATIENT_S,
     deadline_s: float = 2 * PATIENT_S,
+    concurrency: int = 8,
     wait: bool = True,
 ) -> AsyncIterator[Outpost]:
     """Run the server; without an address the embedder is away."""
@@ -98,6 +99,7 @@ async def outpost(
         embedder_url=embedder_url or f"http://127.0.0.1:{free_port()}",
         branch_deadline_s=branch_s,
         deadline_s=deadline_s,
+        concurrency=concurrency,
     )
     server = Server(config)
     port = await server.start("127.0.0.1:0")

@@ -227,6 +227,26 @@ def test_a_database_that_does_not_answer_does_not_break_the_deadline(
     assert len(after[0].items) == 1
 
 
+def test_who_finds_no_place_knows_it_before_the_deadline(shelf: World, database_url: str) -> None:
+    """One search is held up; the next ones do not pile up behind it, and places come back."""
+
+    async def scenario(post: Outpost) -> list[tuple[AssembleResponse, float]]:
+        async with await psycopg.AsyncConnection.connect(database_url) as other:
+            await other.execute("LOCK TABLE memories_corpusstatistics IN ACCESS EXCLUSIVE MODE")
+            held = asyncio.create_task(assemble_and_time(post, shelf))
+            await asyncio.sleep(0.1)
+            refused = await asyncio.gather(*(assemble_and_time(post, shelf) for _ in range(3)))
+            await held
+        await asyncio.sleep(0.2)
+        return [*refused, await assemble_and_time(post, shelf)]
+
+    *refused, after = run(database_url, scenario, branch_s=1.0, deadline_s=1.3, concurrency=1)
+    for answer, seconds in refused:
+        assert (answer.level, orjson.loads(answer.trace)["reason"]) == ("L2", "Busy")
+        assert 0.25 < seconds < 1.0
+    assert (after[0].level, len(after[0].items)) == ("L0", 1)
+
+
 def test_a_server_that_takes_connections_and_says_nothing_is_away(shelf: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
