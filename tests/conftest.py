@@ -4,12 +4,10 @@ The database is created and migrated as `ibex_owner` once, as a template, cloned
 then used as `ibex_app` under row-level security. `make test` provides Postgres and Redis.
 """
 
-import fcntl
 import functools
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +34,7 @@ from orgs.services import add_member, create_organization, issue_token
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "ibex_test_template"
+ONE_AT_A_TIME = 7_301
 FULL = os.environ.get("IBEX_TEST_FULL") == "1"
 PASSWORD = "correct horse battery staple"
 TESTS = Actor.system("tests")
@@ -59,23 +58,17 @@ def owner_url() -> str:
 def database_name(owner_url: str, worker_id: str) -> Iterator[str]:
     """Clone the migrated template for this worker; it goes with the suite's Postgres."""
     name = f"ibex_test_{worker_id}"
-    lock = Path(tempfile.gettempdir()) / f"ibex-test-{abs(hash_of(owner_url))}.lock"
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with psycopg.connect(with_database(owner_url, "postgres"), autocommit=True) as owner:
-            _ensure_template(owner, owner_url)
-            owner.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
-            owner.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(TEMPLATE)
-                )
+    with psycopg.connect(with_database(owner_url, "postgres"), autocommit=True) as owner:
+        owner.execute("SELECT pg_advisory_lock(%s)", [ONE_AT_A_TIME])  # until the connection ends
+        _ensure_template(owner, owner_url)
+        owner.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        owner.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(TEMPLATE)
             )
+        )
     yield name
     connections.close_all()
-
-
-def hash_of(text: str) -> int:
-    return int.from_bytes(text.encode()[-16:], "big")
 
 
 def _ensure_template(owner: psycopg.Connection, owner_url: str) -> None:

@@ -1,14 +1,11 @@
 """A database and a Redis of one command's own, gone when it ends."""
 
 import contextlib
-import fcntl
 import os
 import secrets
-import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,9 +17,9 @@ from ibex.embedded.places import socket_fits
 from ibex.embedded.postgres import Postgres
 from ibex.embedded.processes import Process, launch
 from ibex.embedded.redis import Redis
+from ibex.folders import temporary_folder
 
 PREFIX = "ibex-run-"
-ABANDONED_AFTER_S = 60
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -98,38 +95,14 @@ class _Relay:
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """Make a folder for one run, locked while it is used; remove it afterwards."""
+    """Make a folder for one run where Postgres's account can enter; remove it afterwards."""
     account = postgres_account()
     bases = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp
     fitting = (base for base in bases if socket_fits(base / PREFIX / "12345678/postgres/socket"))
     base = next((base for base in fitting if account is None or account.can_enter(base)), None)
     if base is None:
         raise StoreError("No temporary folder has a short path that Postgres's account can enter.")
-    _remove_abandoned(base)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    try:
+    with temporary_folder(PREFIX, base) as folder:
         if account:
             os.chown(folder, account.uid, account.gid)
-        with _locked(folder):
-            yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_abandoned(base: Path) -> None:
-    """Remove the folders of runs that were killed: ours, a minute old and locked by nobody."""
-    for folder in base.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.lstat().st_mtime > ABANDONED_AFTER_S:
-                with _locked(folder):
-                    shutil.rmtree(folder)
+        yield folder

@@ -124,9 +124,9 @@ def test_a_child_killed_in_the_middle_costs_a_lease_and_nothing_else(
 
 
 def test_a_worker_killed_in_the_middle_leaves_no_orphan_and_its_work_to_the_next(
-    committed_world: World, make_worker: MakeWorker, database_url: str
+    committed_world: World, make_worker: MakeWorker, database_url: str, tmp_path: Path
 ) -> None:
-    worker = make_worker().start()
+    worker = make_worker(TMPDIR=str(tmp_path)).start()
     session = make_session(committed_world.scout)
     with agent_busy(committed_world, database_url):
         record_turn(session, "I like tea.")
@@ -135,7 +135,10 @@ def test_a_worker_killed_in_the_middle_leaves_no_orphan_and_its_work_to_the_next
         os.kill(worker.process.pid, signal.SIGKILL)
         worker.process.wait()
         wait_until(lambda: members(worker) == [], 5)
-    make_worker().start()
+    (left,) = tmp_path.glob("ibex-worker-*")
+    os.utime(left, (0, 0))
+    make_worker(TMPDIR=str(tmp_path)).start()
+    assert not left.exists()
     assert_learned_once(committed_world)
 
 
