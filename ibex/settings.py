@@ -90,8 +90,8 @@ TEMPLATES = [
     }
 ]
 
-# What a vector search needs; see ADR 0035. Django prepares no statements, so plans fit their values,
-# while foreign keys and functions keep theirs.
+# What a vector search needs; see ADR 0035. Django prepares no statements, so plans fit their
+# values, while foreign keys and functions keep theirs.
 SEARCH_OPTIONS = "-c hnsw.ef_search=100 -c hnsw.iterative_scan=relaxed_order"
 DATABASES = {"default": env.dj_db_url("IBEX_DATABASE_URL")}
 DATABASES["default"]["OPTIONS"] = {"options": SEARCH_OPTIONS}
