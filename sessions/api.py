@@ -12,15 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from agents.models import Agent
 from ibex.api import (
     AlwaysJson,
     LenientJsonRenderer,
-    OrgRelatedField,
     OrgViewSet,
     PageQuery,
     StrictSerializer,
-    Text,
+    filter_query,
 )
 from ibex.keyset import Order, take_page
 from ibex.openapi import documented, page_of
@@ -30,10 +28,10 @@ from sessions.archive import ArchiveLink, archive_url, open_signed
 from sessions.archiving import CONTENT_TYPE
 from sessions.errors import UnreadableBody
 from sessions.file_chunks import FileChunks
+from sessions.filters import ORDERS, SessionFilter
 from sessions.models import Session, Turn
 
 IN_ORDER = Order(("index",), descending=False)
-FILTERS = ("agent_id", "status", "subject", "external_id")
 MAX_PAGE_BYTES = 1024 * 1024
 """Compressed bodies that a page of turns holds; it ends early rather than hold more."""
 
@@ -52,6 +50,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "turn_count",
             "tokens_in",
             "tokens_out",
+            "error_count",
             "directive_version",
             "branched_from_id",
             "branched_at_turn",
@@ -116,15 +115,6 @@ class ArchiveLinkSerializer(serializers.Serializer[ArchiveLink]):
     version = serializers.IntegerField(help_text="How often the archive was written.")
 
 
-class SessionQuery(PageQuery):
-    """The filters of the list of sessions."""
-
-    agent_id = OrgRelatedField(queryset=Agent.objects.all(), required=False)
-    status = serializers.ChoiceField(Session.Status.choices, required=False)
-    subject = Text(required=False, max_length=128)
-    external_id = Text(required=False, max_length=64)
-
-
 class SessionViewSet(OrgViewSet[Session]):
     """Read conversations, and end them."""
 
@@ -137,13 +127,12 @@ class SessionViewSet(OrgViewSet[Session]):
         "archive_url": Permission.SESSION_EXPORT,
     }
 
-    @documented(query=SessionQuery, answers=page_of(SessionSerializer))
-    def list(self, _request: Request) -> Response:
-        """List sessions, the newest first."""
-        query = self.read_query(SessionQuery)
-        wanted = {name: query[name] for name in FILTERS if name in query}
-        sessions = self.get_queryset().filter(**wanted)
-        return self.page(sessions, query, SessionSerializer().to_representation)
+    @documented(query=filter_query(SessionFilter), answers=page_of(SessionSerializer))
+    def list(self, request: Request) -> Response:
+        """List sessions, the newest first unless another order is asked for."""
+        sessions, query = self.filtered(SessionFilter)
+        order = ORDERS[request.query_params.get("sort", "")]
+        return self.page(sessions, query, SessionSerializer().to_representation, order)
 
     @documented(answers=SessionSerializer)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:

@@ -79,6 +79,12 @@ class TurnView:
         return shortened(user_words(self.pieces or [])) or "no words"
 
     @property
+    def answer(self) -> str:
+        """How the answer begins."""
+        said = [p.text for p in self.pieces or [] if p.kind == "words" and p.role == "assistant"]
+        return shortened(said[-1], 2 * MAX_HEADLINE) if said else ""
+
+    @property
     def calls(self) -> int:
         """How many tools the model asked for."""
         return sum(piece.kind == "call" for piece in self.pieces or [])

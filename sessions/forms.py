@@ -1,52 +1,11 @@
-"""What a list of sessions is narrowed by, and where a conversation is opened."""
-
-from typing import Any
+"""Where a conversation is opened, what is looked for in it, and what is compared."""
 
 from django import forms
-from django.db.models import Q
 
-from orgs.models import OrgQuerySet
 from sessions.beside import Place
 from sessions.models import Session
 
 MAX_INDEX = 2**31 - 1
-
-
-class SessionFilterForm(forms.Form):
-    """Name, subject and status; an invalid filter narrows nothing and says why."""
-
-    q = forms.CharField(
-        label="Name or subject",
-        required=False,
-        max_length=128,
-        widget=forms.TextInput(
-            attrs={
-                "type": "search",
-                "placeholder": "Session or subject, exactly",
-                "autocomplete": "off",
-            }
-        ),
-    )
-    status = forms.ChoiceField(required=False, choices=[("", "Any"), *Session.Status.choices])
-
-    def __init__(self, data: Any) -> None:
-        super().__init__(data, label_suffix="")
-        self.usable = self.is_valid()
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether anything was asked for."""
-        return any(self.data.get(name) for name in self.fields)
-
-    def narrow(self, sessions: OrgQuerySet[Session]) -> OrgQuerySet[Session]:
-        """Keep the sessions that match what was asked for."""
-        if not self.usable:
-            return sessions
-        if words := self.cleaned_data["q"]:
-            sessions = sessions.filter(Q(external_id=words) | Q(subject=words))
-        if status := self.cleaned_data["status"]:
-            sessions = sessions.filter(status=status)
-        return sessions
 
 
 class PlaceForm(forms.Form):

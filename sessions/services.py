@@ -16,14 +16,16 @@ ACTIONS = {"completed": "session.complete", "abandoned": "session.abandon"}
 IDLE = Actor.system("worker")
 
 
-def complete_session(*, session: Session, actor: Actor, how: HowItEnded) -> Session:
+def complete_session(
+    *, session: Session, actor: Actor, how: HowItEnded, reason: str = ""
+) -> Session:
     """End a session; what it has not been learned from yet, and its archive, are due at once.
 
     `completed` by a caller, `abandoned` when it was idle for 30 minutes. Ending it again changes
     nothing; a later request makes it active again.
     """
     with tenant(session.org_id):
-        return _end(Session.objects.select_for_update().get(pk=session.pk), actor, how)
+        return _end(Session.objects.select_for_update().get(pk=session.pk), actor, how, reason)
 
 
 def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
@@ -40,7 +42,7 @@ def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
             _end(session, IDLE, "abandoned")
 
 
-def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
+def _end(session: Session, actor: Actor, how: HowItEnded, reason: str = "") -> Session:
     if session.status in {how, Session.Status.COMPLETED}:
         return session
     before = {"status": session.status}
@@ -68,6 +70,7 @@ def _end(session: Session, actor: Actor, how: HowItEnded) -> Session:
         actor=actor,
         before=before,
         after={"status": how, "turns": session.turn_count},
+        reason=reason,
         subject=session.subject,
     )
     return session

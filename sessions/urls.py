@@ -3,13 +3,24 @@
 from django.urls import path
 
 from sessions import views
+from sessions.bulk import ACTIONS as BULK_ACTIONS
 
 SESSION = "sessions/<uuid:session_id>/"
 TURN = f"{SESSION}turns/<int:index>/"
 
 urlpatterns = [
     path("sessions/", views.sessions, name="sessions"),
+    *[
+        path(
+            f"sessions/bulk/{action}/",
+            views.sessions_bulk,
+            {"action": action},
+            name=f"{action}-sessions",
+        )
+        for action in BULK_ACTIONS
+    ],
     path(SESSION, views.session, name="session"),
+    path(f"{SESSION}peek/", views.session_peek, name="session-peek"),
     path(f"{SESSION}tail/", views.session_tail, name="session-tail"),
     path(f"{SESSION}archive/", views.session_archive, name="session-archive"),
     path(f"{SESSION}terminate/", views.terminate_session, name="session-terminate"),

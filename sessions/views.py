@@ -11,13 +11,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
+from ibex.bulk import bulk_bar, bulk_page
 from ibex.errors import DomainError
-from ibex.http import address, page_or_fragment, read_page, wants_fragment
-from ibex.keyset import NEWEST_FIRST, Order
+from ibex.http import read_page, render_list, wants_fragment
 from ibex.tenancy import tenant
 from memories.browsing.finding import query_vector
 from memories.models import Memory
@@ -27,36 +28,58 @@ from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
 from sessions import services
 from sessions.archive import archive_url
-from sessions.beside import first_words, read_conversation, read_tail, turn_address
+from sessions.beside import Place, first_words, read_conversation, read_tail, turn_address
+from sessions.bulk import ACTIONS as BULK_ACTIONS
 from sessions.conversation import all_pieces, whole_body
 from sessions.errors import UnreadableBody
-from sessions.forms import MAX_INDEX, CompareForm, PlaceForm, SessionFilterForm, TailForm
+from sessions.filters import AgentSessionFilter, SessionFilter
+from sessions.forms import MAX_INDEX, CompareForm, PlaceForm, TailForm
+from sessions.jobs import hand_over
 from sessions.models import Session, Turn
 from sessions.replay import Replay, ask_again, question_of
 from sessions.searching import find_in_session
 from sessions.why import explain
 
 EXPLAINS = Permission.SESSION_READ | Permission.TRACE_READ | Permission.MEMORY_READ
-LATEST_TURN_FIRST = Order(("last_turn_at", "id"), descending=True)
+PEEKED_TURNS = 3
 
 
 @require_GET
-@vary_on_headers("HX-Request")
 @operator_page(Permission.SESSION_READ)
 def sessions(request: OrgRequest) -> HttpResponse:
     """List the organization's sessions, the newest first; htmx gets only the results."""
-    found = Session.objects.filter(org=request.access.org_id).select_related("agent")
-    return _list(request, found, NEWEST_FIRST, "sessions/sessions.html")
+    filters = SessionFilter(request.GET, _listed(request), org_id=request.access.org_id)
+    return _list(request, filters, "sessions/sessions.html")
 
 
 @require_GET
-@vary_on_headers("HX-Request")
 @operator_page(Permission.SESSION_READ)
 def agent_sessions(request: OrgRequest, agent_id: UUID) -> HttpResponse:
     """List one agent's sessions, by their latest turn; htmx gets only the results."""
     agent = get_object_or_404(Agent, org=request.access.org_id, pk=agent_id)
-    found = Session.objects.filter(org=agent.org_id, agent=agent).select_related("agent")
-    return _list(request, found, LATEST_TURN_FIRST, "sessions/agent_sessions.html", agent=agent)
+    filters = AgentSessionFilter.of(agent, request.GET, _listed(request))
+    return _list(request, filters, "sessions/agent_sessions.html", agent=agent)
+
+
+@require_POST
+@operator_page(Permission.SESSION_READ)
+def sessions_bulk(request: OrgRequest, action: str) -> HttpResponse:
+    """Terminate many sessions, after a page that says which; very many become a job."""
+    rows = Session.objects.filter(org=request.access.org_id)
+    back = reverse("sessions")
+    return bulk_page(
+        request, BULK_ACTIONS[action], SessionFilter, rows, back=back, hand_over=hand_over
+    )
+
+
+@require_GET
+@operator_page(Permission.SESSION_READ)
+def session_peek(request: OrgRequest, session_id: UUID) -> HttpResponse:
+    """Show the facts and the latest turns of a session, for the panel beside the list."""
+    row = _session(request, session_id)
+    turns = read_conversation(row, Place()).turns[-PEEKED_TURNS:]
+    context = {"session": row, "agent": row.agent, "turns": turns}
+    return render(request, "sessions/_session_peek.html", context)
 
 
 @require_GET
@@ -222,16 +245,18 @@ def act_on_memory(
     return redirect("why", session_id, index)
 
 
-def _list(
-    request: OrgRequest, found: OrgQuerySet[Session], order: Order, page: str, **more: Any
-) -> HttpResponse:
-    form = SessionFilterForm(request.GET)
-    context = {"form": form, "page": read_page(request, form.narrow(found), order), **more}
-    template = page_or_fragment(request, page, "sessions/_results.html")
-    response = render(request, template, context)
-    if wants_fragment(request):
-        response["HX-Push-Url"] = address(request)
-    return response
+def _listed(request: OrgRequest) -> OrgQuerySet[Session]:
+    return Session.objects.filter(org=request.access.org_id).select_related("agent")
+
+
+def _list(request: OrgRequest, filters: SessionFilter, page: str, **more: Any) -> HttpResponse:
+    urls = {reverse(f"{name}-sessions"): action for name, action in BULK_ACTIONS.items()}
+    context = {
+        "page": read_page(request, filters.rows, filters.order),
+        "bulk": bulk_bar(request, filters, urls),
+        **more,
+    }
+    return render_list(request, page, "sessions/_results.html", filters, context)
 
 
 def _session(request: OrgRequest, session_id: UUID) -> Session:

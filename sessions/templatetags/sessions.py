@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ibex.filtering import ListFilter
 from orgs.templatetags.console import status
 from sessions.models import Session
 
@@ -35,3 +36,9 @@ def lasted(session: Session) -> timedelta:
 def querystring_of(**values: Any) -> str:
     """Write a query of these values alone."""
     return f"?{urlencode(values)}"
+
+
+@register.filter
+def also(filters: ListFilter, subject: str) -> str:
+    """Write the query string of a list that is narrowed to a subject as well."""
+    return filters.replacing("subject", subject)

@@ -40,6 +40,20 @@ def test_sessions_are_listed_newest_first(world: World, alice: Api) -> None:
     refused(alice.get(f"{PATH}?order=up"), 400, "VALIDATION_ERROR")
 
 
+def test_sessions_are_narrowed_and_ordered_as_on_the_page(world: World, alice: Api) -> None:
+    make_session(world.scout, "first", turn_count=3, directive_version=2)
+    make_session(world.scout, "second", error_count=1)
+    assert names(alice.get(f"{PATH}?min_turns=3")) == ["first"]
+    assert names(alice.get(f"{PATH}?has_errors=true")) == ["second"]
+    assert names(alice.get(f"{PATH}?directive_version=2")) == ["first"]
+    assert names(alice.get(f"{PATH}?not_status=completed&sort=oldest")) == ["first", "second"]
+    walked = alice.get(f"{PATH}?sort=oldest&limit=1").json()
+    rest = alice.get(f"{PATH}?sort=oldest&limit=1&cursor={walked['next_cursor']}")
+    assert names(rest) == ["second"]
+    refused(alice.get(f"{PATH}?sort=loudest"), 400, "VALIDATION_ERROR")
+    refused(alice.get(f"{PATH}?min_turns=-1"), 400, "VALIDATION_ERROR")
+
+
 def test_a_session_is_shown_without_its_words(world: World, alice: Api) -> None:
     session = make_session(world.scout, "chat-1", subject="ada")
     make_turn(session, 0, "My secret is walrus")
@@ -54,6 +68,7 @@ def test_a_session_is_shown_without_its_words(world: World, alice: Api) -> None:
         "turn_count",
         "tokens_in",
         "tokens_out",
+        "error_count",
         "directive_version",
         "branched_from_id",
         "branched_at_turn",

@@ -1,0 +1,154 @@
+"""What the list of sessions is narrowed by, on the page, through the API and in bulk."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+
+from agents.models import Agent
+from ibex.filtering import AgentChoice, Condition, ListFilter
+from ibex.keyset import NEWEST_FIRST, Order
+from sessions.models import Session
+
+ORDERS = {
+    "": NEWEST_FIRST,
+    "oldest": Order(("created_at", "id"), descending=False),
+    "last_turn": Order(("last_turn_at", "id"), descending=True),
+    "quietest": Order(("last_turn_at", "id"), descending=False),
+}
+"""Each walks an index, so that a list does not become slower as the table grows."""
+ORDER_NAMES = [
+    ("oldest", "Oldest first"),
+    ("last_turn", "Latest turn first"),
+    ("quietest", "Longest quiet first"),
+]
+
+
+@dataclass(frozen=True)
+class OrderChoice:
+    """One order of the list, and the query string that chooses it."""
+
+    label: str
+    query: str
+    is_chosen: bool
+
+
+class SessionFilter(ListFilter):
+    """Sessions by agent, subject, status, name, times, directive version, errors and length."""
+
+    facets: ClassVar[tuple[str, ...]] = ("status", "agent_id")
+    typed: ClassVar = (
+        "q",
+        "subject",
+        "created_after",
+        "created_before",
+        "last_turn_after",
+        "last_turn_before",
+        "directive_version",
+        "has_errors",
+        "min_turns",
+    )
+    modes: ClassVar = ("sort",)
+    verbs: ClassVar = {
+        "created_after": "since",
+        "created_before": "before",
+        "last_turn_after": "since",
+        "last_turn_before": "before",
+        "min_turns": "at least",
+    }
+
+    q = django_filters.CharFilter(method="named", label="Name or subject", max_length=128)
+    agent_id = AgentChoice(field_name="agent")
+    subject = django_filters.CharFilter(lookup_expr="exact", label="Subject", max_length=128)
+    external_id = django_filters.CharFilter(lookup_expr="exact", label="Name", max_length=64)
+    status = django_filters.ChoiceFilter(
+        choices=Session.Status.choices, label="Status", empty_label="Any"
+    )
+    created_after = django_filters.IsoDateTimeFilter(
+        field_name="created_at", lookup_expr="gte", label="Started"
+    )
+    created_before = django_filters.IsoDateTimeFilter(
+        field_name="created_at", lookup_expr="lt", label="Started"
+    )
+    last_turn_after = django_filters.IsoDateTimeFilter(
+        field_name="last_turn_at", lookup_expr="gte", label="Last turn"
+    )
+    last_turn_before = django_filters.IsoDateTimeFilter(
+        field_name="last_turn_at", lookup_expr="lt", label="Last turn"
+    )
+    directive_version = django_filters.NumberFilter(
+        label="Directive version", min_value=1, max_value=2**31 - 1
+    )
+    has_errors = django_filters.BooleanFilter(method="with_errors", label="Has errors")
+    min_turns = django_filters.NumberFilter(
+        field_name="turn_count", lookup_expr="gte", label="Turns", min_value=0, max_value=2**31 - 1
+    )
+    sort = django_filters.ChoiceFilter(
+        method="unsorted", choices=ORDER_NAMES, label="Order", empty_label="Newest first"
+    )
+
+    @property
+    def order(self) -> Order:
+        """The order that was asked for."""
+        return ORDERS[self.value("sort") or ""]
+
+    @property
+    def order_choices(self) -> list[OrderChoice]:
+        """The orders that can be asked for."""
+        chosen = self.value("sort") or ""
+        return [
+            OrderChoice(label, self.replacing("sort", name or None), name == chosen)
+            for name, label in (("", "Newest first"), *ORDER_NAMES)
+        ]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything is asked for that stands under "More filters"."""
+        return any(name in self.typed and name != "q" for name, _value in self.pairs)
+
+    def named(self, rows: QuerySet[Session], _name: str, words: str) -> QuerySet[Session]:
+        """Keep the sessions of this name, or of this subject."""
+        return rows.filter(Q(external_id=words) | Q(subject=words))
+
+    def with_errors(self, rows: QuerySet[Session], _name: str, wanted: bool) -> QuerySet[Session]:
+        """Keep the sessions with calls that failed, or those without."""
+        return rows.filter(error_count__gt=0) if wanted else rows.filter(error_count=0)
+
+    def unsorted(self, rows: QuerySet[Session], _name: str, _value: Any) -> QuerySet[Session]:
+        """Leave the rows as they are: the order is applied with the page."""
+        return rows
+
+
+class AgentSessionFilter(SessionFilter):
+    """The sessions of one agent. Sealed it is the filter of all sessions, with the agent in it."""
+
+    facets: ClassVar = ("status",)
+
+    @classmethod
+    def of(cls, agent: Agent, data: QueryDict, rows: QuerySet[Session]) -> Self:
+        """Narrow to the agent, whatever else is asked for."""
+        given = data.copy()
+        given["agent_id"] = str(agent.pk)
+        return cls(given, rows, org_id=agent.org_id)
+
+    @property
+    def order(self) -> Order:
+        """The order that was asked for; the latest turn first unless told otherwise."""
+        return ORDERS[self.value("sort") or "last_turn"]
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """What the list is narrowed by beside the agent."""
+        return [one for one in super().conditions if one.name != "agent_id"]
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything beside the agent was asked for."""
+        return bool(self.conditions)
+
+    def signed(self) -> str:
+        """Seal it for the list of all sessions."""
+        given = QueryDict(self.canonical)
+        return SessionFilter(given, self.queryset, org_id=self.org_id).signed()
