@@ -83,7 +83,10 @@ def _set_status(agent: Agent, status: str, actor: Actor, reason: str) -> Agent:
         locked.status = status
         locked.updated_at = timezone.now()
         locked.save(update_fields=["status", "updated_at"])
-        audit.record(f"agent.{status}", locked, actor=actor, before=before, reason=reason)
+        after = {"status": status}
+        audit.record(
+            f"agent.{status}", locked, actor=actor, before=before, after=after, reason=reason
+        )
     return locked
 
 

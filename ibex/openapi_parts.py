@@ -98,6 +98,7 @@ SETTINGS: dict[str, Any] = {
         {"name": "Memories", "description": "What the organization's agents have learned."},
         {"name": "Sessions", "description": "Conversations, turn by turn, and their archives."},
         {"name": "Jobs", "description": "Work that goes on in the background."},
+        {"name": "Audit", "description": "Who did what, and why."},
         {"name": "Tokens", "description": "What applications show to be let in."},
         {"name": "Memory API", "description": "An agent's own door to what it remembers."},
     ],

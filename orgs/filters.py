@@ -3,10 +3,13 @@
 from typing import ClassVar
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 
 from ibex.filtering import AgentChoice, ListFilter
 from orgs.models import Token, TokenQuerySet
+
+_MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 class TokenFilter(ListFilter):
@@ -23,3 +26,25 @@ class TokenFilter(ListFilter):
     def in_state(self, rows: TokenQuerySet, _name: str, value: str) -> QuerySet[Token]:
         """Keep the tokens of one state."""
         return rows.in_state(value)
+
+
+class AuditFilter(ListFilter):
+    """Audit events by who, what, to what, in which request and when."""
+
+    typed: ClassVar = ("actor", "action", "since", "until")
+    verbs: ClassVar = {"since": "from", "until": "before"}
+
+    actor = django_filters.CharFilter(
+        field_name="actor_label", lookup_expr="icontains", label="Who", max_length=255
+    )
+    actor_id = django_filters.UUIDFilter(label="Actor")
+    action = django_filters.CharFilter(lookup_expr="istartswith", label="Action", max_length=64)
+    target_type = django_filters.CharFilter(lookup_expr="iexact", label="Kind", max_length=64)
+    target_id = django_filters.UUIDFilter(label="Target")
+    request_id = django_filters.CharFilter(label="Request", max_length=64)
+    since = django_filters.IsoDateTimeFilter(
+        field_name="at", lookup_expr="gte", label="From", widget=_MOMENT
+    )
+    until = django_filters.IsoDateTimeFilter(
+        field_name="at", lookup_expr="lt", label="Before", widget=_MOMENT
+    )

@@ -277,6 +277,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["org_id", "-at", "-id"], name="audit_of_an_org_by_time"),
             models.Index(fields=["org_id", "target_id"], name="audit_of_a_target"),
+            models.Index(fields=["org_id", "request_id"], name="audit_of_a_request"),
         ]
 
     def __str__(self) -> str:

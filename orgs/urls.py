@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from orgs import shell, token_views, views
+from orgs import audit_views, shell, token_views, views
 
 urlpatterns = [
+    path("audit/", audit_views.audit, name="audit"),
     path("settings/tokens/", token_views.tokens, name="tokens"),
     path("settings/tokens/new/", token_views.new_token, name="new-token"),
     path("settings/tokens/<uuid:token_id>/revoke/", token_views.revoke_token, name="revoke-token"),

@@ -6,6 +6,7 @@ from agents.api import AgentViewSet
 from jobs.api import JobViewSet
 from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
 from orgs.api import TokenViewSet
+from orgs.audit_api import AuditViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
 
 agents = [
@@ -60,9 +61,11 @@ tokens = [
     path("tokens/<uuid:pk>/revoke", TokenViewSet.as_view({"post": "revoke"})),
 ]
 
-urlpatterns = [
-    path("api/v1/", include([*agents, *memories, *dead_letters, *jobs, *sessions, *tokens]))
-]
+audit = [path("audit", AuditViewSet.as_view({"get": "list"}))]
+
+everything = [*agents, *audit, *dead_letters, *jobs, *memories, *sessions, *tokens]
+
+urlpatterns = [path("api/v1/", include(everything))]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"

@@ -96,6 +96,7 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/agents/<uuid:agent_id>/memories",
         "GET /api/v1/agents/<uuid:pk>",
         "GET /api/v1/agents/<uuid:pk>/stats",
+        "GET /api/v1/audit",
         "GET /api/v1/dead-letters",
         "GET /api/v1/jobs",
         "GET /api/v1/jobs/<uuid:pk>",

@@ -1,0 +1,98 @@
+"""Audit events as the console shows them: what changed, and where its target is looked at."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.apps import apps
+from django.urls import reverse
+
+from ibex.keyset import Order
+from orgs.models import AuditEvent
+
+NEWEST_FIRST = Order(("at", "id"), descending=True)
+PAGES = {
+    "agents.agent": ("agent", "pk"),
+    "memories.memory": ("memory", "pk"),
+    "agent_sessions.session": ("session", "pk"),
+    "directives.directive": ("agent-directive", "agent_id"),
+    "jobs.job": ("job", "pk"),
+}
+"""Which page shows a kind of target, and the column of its address."""
+MAX_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that was one way before and is another now; None is absent."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    """One event, the address of its target while it exists, and what changed."""
+
+    event: AuditEvent
+    target_url: str | None
+    target_name: str
+    changes: list[Change]
+
+    @property
+    def subject(self) -> str | None:
+        """The end user that it was about; erasure takes this away."""
+        return (self.event.subject_details or {}).get("subject")
+
+
+def audit_rows(events: Iterable[AuditEvent]) -> list[AuditRow]:
+    """Show events; one query for each kind of target among them. Call inside the tenant."""
+    events = list(events)
+    urls = _addresses(events)
+    return [
+        AuditRow(
+            event,
+            urls.get((event.target_type, event.target_id)),
+            event.target_type.rpartition(".")[2].replace("_", " "),
+            changes(event.before, event.after),
+        )
+        for event in events
+    ]
+
+
+def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[Change]:
+    """Name what differs between two sides; what both say alike is left out."""
+    old, new = before or {}, after or {}
+    names = [*old, *(name for name in new if name not in old)]
+    return [
+        Change(name, _shown(old, name), _shown(new, name))
+        for name in names
+        if name not in old or name not in new or old[name] != new[name]
+    ]
+
+
+def _shown(side: dict[str, Any], name: str) -> str | None:
+    if name not in side:
+        return None
+    value = side[name]
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _addresses(events: list[AuditEvent]) -> dict[tuple[str, UUID | None], str]:
+    """Find the pages of the targets that still exist."""
+    wanted: dict[str, set[UUID]] = defaultdict(set)
+    for event in events:
+        if event.target_type in PAGES and event.target_id is not None:
+            wanted[event.target_type].add(event.target_id)
+    found: dict[tuple[str, UUID | None], str] = {}
+    for kind, ids in wanted.items():
+        page, column = PAGES[kind]
+        rows = apps.get_model(kind)._default_manager.filter(pk__in=ids)  # noqa: SLF001 - documented
+        for pk, value in rows.values_list("pk", column):
+            found[kind, pk] = reverse(page, args=[value])
+    return found
