@@ -14,6 +14,7 @@ class Config:
 
     database_url: str
     redis_url: str
+    redis_timeout_s: float
     token_key: str
     service_token: str
     context_address: str
@@ -45,6 +46,7 @@ def read_config() -> Config:
     return Config(
         database_url=env.str("IBEX_DATABASE_URL"),
         redis_url=env.str("IBEX_REDIS_URL"),
+        redis_timeout_s=env.int("IBEX_PROXY_REDIS_TIMEOUT_MS", 500) / 1000,
         token_key=env.str("IBEX_TOKEN_KEY"),
         service_token=env.str("IBEX_SERVICE_TOKEN"),
         context_address=env.str("IBEX_CONTEXT_ADDR", "127.0.0.1:9092"),

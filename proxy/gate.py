@@ -13,15 +13,13 @@ from proxy.store import Route
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT_S = 0.5
-
 
 class Gate:
     """Holds the Redis connections of the proxy."""
 
-    def __init__(self, redis_url: str, *, global_rpm: int) -> None:
+    def __init__(self, redis_url: str, *, timeout_s: float, global_rpm: int) -> None:
         self.redis = redis.asyncio.from_url(
-            redis_url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+            redis_url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
         self._global_rpm = global_rpm
         self._sha = ""

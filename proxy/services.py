@@ -33,7 +33,9 @@ class Services:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.pool = make_pool(config.database_url)
-        self.gate = Gate(config.redis_url, global_rpm=config.global_rpm)
+        self.gate = Gate(
+            config.redis_url, timeout_s=config.redis_timeout_s, global_rpm=config.global_rpm
+        )
         self.context = ContextClient(
             config.context_address, config.service_token, config.context_deadline_s
         )
