@@ -27,7 +27,7 @@ from django.http.request import split_domain_port, validate_host
 from ibex.failures import describe
 from ibex.tenancy import tenant
 from ibex.watching import WATCHERS
-from orgs.access import Access, accesses_of, chosen_access
+from orgs.access import Access, accesses_of, chosen_access, lacks_second_factor
 from orgs.models import Operator
 
 log = structlog.get_logger(__name__)
@@ -155,7 +155,8 @@ def find_access(session_key: str) -> Access | None:
     operator = get_user(request)
     if not isinstance(operator, Operator) or not operator.is_active:
         return None
-    return chosen_access(request.session, accesses_of(operator))
+    access = chosen_access(request.session, accesses_of(operator))
+    return None if access is None or lacks_second_factor(operator, access) else access
 
 
 def is_our_origin(origin: str, host: str) -> bool:

@@ -9,6 +9,7 @@ from ibex.archives import archive_storage
 from ibex.env import env, environment
 from ibex.logs import logging_config
 from ibex.mail import mail_settings
+from ibex.ports import port
 
 AT_LEAST_ONE = validate.Range(min=1)
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -109,6 +110,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL: str = env.str("IBEX_REDIS_URL")
 CELERY_BROKER_URL: str = env.str("IBEX_CELERY_BROKER_URL", REDIS_URL)
 EMBEDDER_URL: str = env.str("IBEX_EMBEDDER_URL", "http://127.0.0.1:8004")
+PROXY_URL: str = env.str("IBEX_PROXY_URL", f"http://localhost:{port('proxy')}").rstrip("/")
 HOME = Path(env.str("IBEX_HOME", "./var"))
 
 AUTH_USER_MODEL = "orgs.Operator"

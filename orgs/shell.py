@@ -1,13 +1,12 @@
 """The pages that every page leads to: the palette and the help."""
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from ibex.http import page_or_fragment
-from orgs.access import OrgRequest, operator_page
+from orgs.access import OrgRequest, operator_page, own_page
 from orgs.palette import search
 from orgs.permissions import Permission
 
@@ -23,7 +22,7 @@ def palette(request: OrgRequest) -> HttpResponse:
 
 
 @require_GET
-@login_required
-def help_page(request: HttpRequest) -> HttpResponse:
+@own_page
+def help_page(request: OrgRequest) -> HttpResponse:
     """Say which keys do what, and where to look for more."""
     return render(request, "core/help.html")

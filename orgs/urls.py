@@ -12,5 +12,7 @@ urlpatterns = [
     path("organizations/", views.organizations, name="organizations"),
     path("palette/", shell.palette, name="palette"),
     path("help/", shell.help_page, name="help"),
+    path("setup/first-request/", views.first_request, name="first-request"),
+    path("setup/hide/", views.hide_first_run, name="hide-first-run"),
     path("", views.overview, name="overview"),
 ]

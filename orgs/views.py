@@ -4,21 +4,26 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from agents.listing import agent_row, counted_agents
 from agents.models import Agent
 from directives.models import DirectiveVersion
 from ibex.counts import CappedCount, capped
+from jobs.models import Job
 from memories.models import Memory
 from orgs.access import OrgRequest, choose, operator_page, own_page
+from orgs.figures import RANGES, chosen_range, read_figures
+from orgs.first_run import has_request, hide_setup, read_setup
 from orgs.models import Organization
 from orgs.permissions import Permission
 from sessions.models import Session
 
 SHOWN = 6
+FAILING = [Job.State.FAILED, Job.State.PARTIAL]
 
 
 @dataclass(frozen=True)
@@ -28,23 +33,47 @@ class Totals:
     agents: str
     memories: str
     sessions: str
+    pending: str
+    quarantined: str
 
 
 @require_GET
 @operator_page(Permission.AGENT_READ)
 def overview(request: OrgRequest) -> HttpResponse:
-    """Show the organization's agents, and what happened last."""
+    """Show what happened in a range of time, what happened last, and what is left to set up."""
     org_id = request.access.org_id
+    failing = Job.objects.filter(org=org_id, state__in=FAILING)
     agents = counted_agents(org_id).order_by("-created_at", "-pk")[:SHOWN]
     sessions = Session.objects.filter(org=org_id).select_related("agent")
     pushes = DirectiveVersion.objects.filter(org=org_id).select_related("directive__agent")
     context = {
         "totals": _totals(org_id),
+        "figures": read_figures(org_id, chosen_range(request.GET.get("range", ""))),
+        "ranges": RANGES,
+        "setup": read_setup(request),
+        "proxy_url": settings.PROXY_URL,
+        "failing": failing.visible_to(request.actor, request.access.permissions)[:SHOWN],
         "rows": [agent_row(agent) for agent in agents],
         "sessions": sessions.order_by("-created_at", "-pk")[:SHOWN],
         "pushes": pushes.defer("content").order_by("-created_at", "-pk")[:SHOWN],
     }
     return render(request, "orgs/overview.html", context)
+
+
+@require_GET
+@operator_page(Permission.AGENT_READ)
+def first_request(request: OrgRequest) -> HttpResponse:
+    """Say whether the first request has come; the overview asks every three seconds."""
+    context = {"is_connected": has_request(request.access.org_id)}
+    return render(request, "orgs/_first_request.html", context)
+
+
+@require_POST
+@operator_page(Permission.AGENT_READ)
+def hide_first_run(request: OrgRequest) -> HttpResponse:
+    """Leave the list of what is left to set up out of the overview."""
+    hide_setup(request)
+    return redirect("overview")
 
 
 @require_http_methods(["GET", "POST"])
@@ -63,10 +92,14 @@ def organizations(request: OrgRequest) -> HttpResponse:
 
 def _totals(org_id: UUID) -> Totals:
     """Count in one query, and no further than the cap."""
+    waiting = Memory.objects.filter(org=org_id)
     counted: Any = Organization.objects.annotate(
         agents=CappedCount(Agent.objects.filter(org=org_id)),
         memories=CappedCount(Memory.objects.active().filter(org=org_id)),
         sessions=CappedCount(Session.objects.filter(org=org_id)),
+        pending=CappedCount(waiting.filter(status=Memory.Status.PENDING_REVIEW)),
+        quarantined=CappedCount(waiting.filter(status=Memory.Status.QUARANTINED)),
     )
     org = counted.get(pk=org_id)
-    return Totals(capped(org.agents), capped(org.memories), capped(org.sessions))
+    names = ("agents", "memories", "sessions", "pending", "quarantined")
+    return Totals(*(capped(getattr(org, name)) for name in names))
