@@ -14,7 +14,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
             id, org_id, at, actor_type, actor_id, actor_label, action, target_type, target_id,
             after, reason, ip, request_id
         )
-        SELECT gen_random_uuid(), m.org_id, now(),
+        SELECT gen_random_uuid(), m.org_id, clock_timestamp(),
                CASE WHEN p_by_operator THEN 'operator' ELSE 'system' END,
                CASE WHEN p_by_operator THEN o.id END,
                CASE WHEN p_by_operator THEN o.email ELSE 'sign-in' END,
