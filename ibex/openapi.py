@@ -129,6 +129,8 @@ class ApiSchema(AutoSchema):
         if self._is_memory_api():
             return ["Memory API"]
         parts = self._parts()
+        if "directive" in parts:
+            return ["Directives"]
         about = "memories" if "memories" in parts else parts[0]
         return ["Sessions" if about == "archives" else about.replace("-", " ").capitalize()]
 
@@ -169,7 +171,7 @@ class ApiSchema(AutoSchema):
             (bool(authenticators), CALLER),
             (len(authenticators) > 1 and self.method != "GET", CSRF),
             (self._is_memory_api(), ACTING),
-            (self.method in {"POST", "PATCH"}, BODY),
+            (self.method in {"POST", "PUT", "PATCH"}, BODY),
             ("{" in self.path, {404: ["NOT_FOUND"]}),
             (is_list, {400: ["VALIDATION_ERROR"]}),
         ]

@@ -96,6 +96,7 @@ SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "Agents", "description": "Who remembers, and how."},
         {"name": "Memories", "description": "What the organization's agents have learned."},
+        {"name": "Directives", "description": "What operators tell an agent, version by version."},
         {"name": "Sessions", "description": "Conversations, turn by turn, and their archives."},
         {"name": "Jobs", "description": "Work that goes on in the background."},
         {"name": "Audit", "description": "Who did what, and why."},
@@ -111,6 +112,7 @@ SETTINGS: dict[str, Any] = {
         "MemoryScope": "agents.models.Agent.MemoryScope",
         "ActorType": "orgs.models.AuditEvent.Actor",
         "JobState": "jobs.models.Job.State",
+        "InjectionMode": "directives.models.Directive.InjectionMode",
         "Category": "memories.models.Category",
         "MemorySource": "memories.models.Memory.Source",
         "MemoryStatus": "memories.models.Memory.Status",

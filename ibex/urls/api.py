@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from agents.api import AgentViewSet
+from directives.api import DirectiveDraftViewSet, DirectiveVersionViewSet, DirectiveViewSet
 from jobs.api import JobViewSet
 from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
 from orgs.api import TokenViewSet
@@ -19,6 +20,34 @@ agents = [
     path("agents/<uuid:agent_id>/memories", MemoriesOfAgentViewSet.as_view({"get": "list"})),
     path(
         "agents/<uuid:agent_id>/memories/search", MemoriesOfAgentViewSet.as_view({"post": "search"})
+    ),
+]
+
+directive = [
+    path(
+        "agents/<uuid:agent_id>/directive",
+        DirectiveViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+    ),
+    path(
+        "agents/<uuid:agent_id>/directive/draft",
+        DirectiveDraftViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+    ),
+    path(
+        "agents/<uuid:agent_id>/directive/versions",
+        DirectiveVersionViewSet.as_view({"get": "list"}),
+    ),
+    path(
+        "agents/<uuid:agent_id>/directive/versions/<int:number>",
+        DirectiveVersionViewSet.as_view({"get": "retrieve"}),
+    ),
+    path("agents/<uuid:agent_id>/directive/diff", DirectiveVersionViewSet.as_view({"get": "diff"})),
+    path("agents/<uuid:agent_id>/directive/push", DirectiveViewSet.as_view({"post": "push"})),
+    path(
+        "agents/<uuid:agent_id>/directive/rollback", DirectiveViewSet.as_view({"post": "rollback"})
+    ),
+    path(
+        "agents/<uuid:agent_id>/directive/pushes/<int:number>",
+        DirectiveViewSet.as_view({"get": "push_status"}),
     ),
 ]
 
@@ -63,7 +92,7 @@ tokens = [
 
 audit = [path("audit", AuditViewSet.as_view({"get": "list"}))]
 
-everything = [*agents, *audit, *dead_letters, *jobs, *memories, *sessions, *tokens]
+everything = [*agents, *audit, *dead_letters, *directive, *jobs, *memories, *sessions, *tokens]
 
 urlpatterns = [path("api/v1/", include(everything))]
 

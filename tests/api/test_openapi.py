@@ -15,7 +15,7 @@ from ibex.openapi import document
 from orgs.management.commands import spectacular
 from tests.api.test_route_matrix import ROUTES, SIGNED, Route
 
-METHODS = {"get", "post", "patch", "delete"}
+METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_each_route_documents_the_errors_that_every_caller_may_meet(
         responses = operation_of(openapi, route)["responses"]
         expected = {"400", "401", "403", "500", "503"}
         expected |= {"404"} if "<" in route.path else set()
-        expected |= {"413", "415"} if route.method in {"POST", "PATCH"} else set()
+        expected |= {"413", "415"} if route.method in {"POST", "PUT", "PATCH"} else set()
         assert expected <= set(responses), route
         assert any(status < "300" for status in responses), route
 
@@ -171,7 +171,7 @@ def test_the_memory_api_takes_its_agent_and_subject_from_headers(openapi: dict[s
 
 def test_what_changes_something_shows_what_it_takes(openapi: dict[str, Any]) -> None:
     for route in ROUTES:
-        takes = route.method in {"POST", "PATCH"} and route.action not in {
+        takes = route.method in {"POST", "PUT", "PATCH"} and route.action not in {
             "terminate",
             "archive_url",
         }

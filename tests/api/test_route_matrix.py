@@ -11,8 +11,10 @@ from django.urls import URLPattern, URLResolver
 
 from agents.models import Agent
 from agents.services import create_agent
+from directives.services import push_directive
 from ibex.api import OrgViewSet
 from ibex.ids import uuid7
+from ibex.tenancy import tenant
 from orgs.authentication import OperatorAuthentication
 from orgs.permissions import ALL, VIEWER, Permission
 from orgs.services import revoke_token
@@ -64,9 +66,18 @@ SAMPLE: dict[str, Any] = {
     "search": {"query": "ships", "mode": "keyword"},
     "feedback": {"rating": "positive"},
     "partial_update": {},
+    "DirectiveViewSet.partial_update": {"injection_mode": "system_append", "reason": "Why not"},
+    "DirectiveDraftViewSet.update": {"content": "Be kind.", "base_version": 1},
+    "push": {"content": "Be kind.", "base_version": 1, "reason": "Why not"},
+    "rollback": {"version": 1, "base_version": 1, "reason": "Why not"},
 }
-"""Bodies that routes with a row need to get as far as the row."""
+"""Bodies that routes with a row need to get as far as the row, by action."""
 NAMES = [f"{route.method} {route.path}" for route in ROUTES]
+
+
+def sample(route: Route) -> Any:
+    """Return a body that the route takes; None where it takes none."""
+    return SAMPLE.get(f"{route.view.__name__}.{route.action}", SAMPLE.get(route.action))
 
 
 def address(route: Route, **ids: Any) -> str:
@@ -74,6 +85,7 @@ def address(route: Route, **ids: Any) -> str:
     path = route.path
     for name in ("agent_id", "pk"):
         path = path.replace(f"<uuid:{name}>", str(ids.get(name, uuid7())))
+    path = path.replace("<int:number>", "1")
     assert "<" not in path
     return path
 
@@ -90,9 +102,16 @@ by_role = pytest.mark.parametrize("role", ROLES)
 def test_the_routes_are_these() -> None:
     """Adding a route means adding it here, and to the contract's list."""
     assert sorted(NAMES) == [
+        "DELETE /api/v1/agents/<uuid:agent_id>/directive/draft",
         "DELETE /api/v1/memories/<uuid:pk>",
         "DELETE /v1/memories/<uuid:pk>",
         "GET /api/v1/agents",
+        "GET /api/v1/agents/<uuid:agent_id>/directive",
+        "GET /api/v1/agents/<uuid:agent_id>/directive/diff",
+        "GET /api/v1/agents/<uuid:agent_id>/directive/draft",
+        "GET /api/v1/agents/<uuid:agent_id>/directive/pushes/<int:number>",
+        "GET /api/v1/agents/<uuid:agent_id>/directive/versions",
+        "GET /api/v1/agents/<uuid:agent_id>/directive/versions/<int:number>",
         "GET /api/v1/agents/<uuid:agent_id>/memories",
         "GET /api/v1/agents/<uuid:pk>",
         "GET /api/v1/agents/<uuid:pk>/stats",
@@ -109,10 +128,13 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/tokens/<uuid:pk>",
         "GET /v1/memories",
         "GET /v1/memories/<uuid:pk>",
+        "PATCH /api/v1/agents/<uuid:agent_id>/directive",
         "PATCH /api/v1/agents/<uuid:pk>",
         "PATCH /api/v1/memories/<uuid:pk>",
         "PATCH /v1/memories/<uuid:pk>",
         "POST /api/v1/agents",
+        "POST /api/v1/agents/<uuid:agent_id>/directive/push",
+        "POST /api/v1/agents/<uuid:agent_id>/directive/rollback",
         "POST /api/v1/agents/<uuid:agent_id>/memories/search",
         "POST /api/v1/agents/<uuid:pk>/activate",
         "POST /api/v1/agents/<uuid:pk>/archive",
@@ -129,6 +151,7 @@ def test_the_routes_are_these() -> None:
         "POST /v1/memories",
         "POST /v1/memories/<uuid:pk>/feedback",
         "POST /v1/memories/search",
+        "PUT /api/v1/agents/<uuid:agent_id>/directive/draft",
     ]
 
 
@@ -252,7 +275,7 @@ def test_a_body_over_4_mib_is_refused(role: str, settings: Any, world: World, ap
     caller = api(world.token(agent=world.scout))
     too_large = b'{"query": "' + b"x" * (5 * 1024 * 1024) + b'"}'
     for route in served(role, settings):
-        if route.method in {"POST", "PATCH"}:
+        if route.method in {"POST", "PUT", "PATCH"}:
             answer = caller.call(route.method, address(route), too_large)
             refused(answer, 413, "PAYLOAD_TOO_LARGE")
 
@@ -267,8 +290,8 @@ def test_another_orgs_rows_look_missing(
     for route in served(role, settings):
         if "<uuid" in route.path:
             path = path_to_a_row_of(world.scout, route)
-            refused(mallory.call(route.method, path, SAMPLE.get(route.action)), 404, "NOT_FOUND")
-            mine = alice.call(route.method, path, SAMPLE.get(route.action))
+            refused(mallory.call(route.method, path, sample(route)), 404, "NOT_FOUND")
+            mine = alice.call(route.method, path, sample(route))
             assert mine.status_code in {200, 204, 409}, (route, mine.content)
 
 
@@ -283,7 +306,7 @@ def test_a_token_of_another_agent_sees_nothing_either(
     for route in served(role, settings):
         if "<uuid" in route.path:
             path = path_to_a_row_of(world.scout, route)
-            refused(bound.call(route.method, path, SAMPLE.get(route.action)), 404, "NOT_FOUND")
+            refused(bound.call(route.method, path, sample(route)), 404, "NOT_FOUND")
 
 
 @by_role
@@ -298,6 +321,10 @@ def test_an_unknown_path_is_told_in_the_envelope(
 
 def path_to_a_row_of(agent: Agent, route: Route) -> str:
     """Make a row of the kind that the route is about, and return its path."""
+    if "/directive" in route.path:
+        with tenant(agent.org_id):  # the route before may have archived the agent
+            Agent.objects.filter(pk=agent.pk).update(status=Agent.Status.ACTIVE)
+        push_directive(agent=agent, content="Be kind.", actor=TESTS)
     if "/agents/<" in route.path:
         return address(route, pk=agent.pk, agent_id=agent.pk)
     if "/dead-letters/<" in route.path:
