@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from agents.api import AgentViewSet
 from directives.api import DirectiveDraftViewSet, DirectiveVersionViewSet, DirectiveViewSet
+from ibex.api_docs import api_docs, openapi_document
 from jobs.api import JobViewSet
 from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
 from orgs.api import TokenViewSet
@@ -94,7 +95,11 @@ audit = [path("audit", AuditViewSet.as_view({"get": "list"}))]
 
 everything = [*agents, *audit, *dead_letters, *directive, *jobs, *memories, *sessions, *tokens]
 
-urlpatterns = [path("api/v1/", include(everything))]
+urlpatterns = [
+    path("api/docs/", api_docs, name="api-docs"),
+    path("api/openapi.json", openapi_document, name="openapi-document"),
+    path("api/v1/", include(everything)),
+]
 
 handler400 = "ibex.api_errors.bad_request"
 handler403 = "ibex.api_errors.forbidden"
