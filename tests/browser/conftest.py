@@ -11,9 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.stack.conftest import Stack, stack
-
-__all__ = ["stack"]
+from tests.stack.conftest import Stack, running_stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -56,6 +54,13 @@ class Visit:
     def open(self, path: str) -> None:
         """Go to a page of the console."""
         self.page.goto(f"{self.base}{path}")
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """One stack for all of this worker's visits: nobody here stops it."""
+    with running_stack() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

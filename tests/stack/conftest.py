@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,9 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
     raise AssertionError(f"it did not happen in {timeout_s} s; last: {last}")
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+@contextmanager
+def running_stack() -> Iterator[Stack]:
+    """Start a stack in a folder of its own, and leave nothing of it behind."""
     folder = Path(tempfile.mkdtemp(prefix="ibex-s-", dir="/tmp"))
     folder.chmod(0o711)
     models = ROOT / "var" / "models"
@@ -157,3 +159,10 @@ def stack() -> Iterator[Stack]:
     finally:
         running.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack of this module's own: its tests kill, stop and restart it."""
+    with running_stack() as running:
+        yield running
