@@ -16,11 +16,14 @@ from sessions import bodies
 from sessions.errors import UnreadableBody
 from sessions.models import Session, Turn
 from sessions.prompt_parts import block_text
+from sessions.why import Weighed
 
 MAX_CHARACTERS = 16_000
 """Of a longer question its beginning and end are asked, as the proxy does."""
 LOOK_BACK = 5
 """Turns that are looked through for the question: in a tool loop it stands before the results."""
+
+MAX_PLACES = 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Replay:
     """What the same question brings. `changes` is the prompt's difference without one item."""
 
     places: list[Place]
+    more: int
     is_degraded: bool
     without: UUID | None
     changes: list[Piece] | None
@@ -71,7 +75,7 @@ def ask_again(
     question: str,
     vector: Vector | None,
     *,
-    recorded: list[UUID],
+    recorded: list[Weighed],
     without: UUID | None,
 ) -> Replay:
     """Retrieve and pack as the context service does, with the agent as it is set up now."""
@@ -81,8 +85,10 @@ def ask_again(
     packed_then, packed_now = _packed(agent, then), _packed(agent, today)
     left = _packed(agent, today, without) if without else packed_now
     before, after = block_text(packed_now), block_text(left)
+    places = _places(recorded, packed_then, packed_now, [*then.candidates, *today.candidates])
     return Replay(
-        places=_places(recorded, packed_then, packed_now, [*then.candidates, *today.candidates]),
+        places=places[:MAX_PLACES],
+        more=max(len(places) - MAX_PLACES, 0),
         is_degraded=vector is None,
         without=without,
         changes=word_changes(before, after) if without and before != after else None,
@@ -124,16 +130,14 @@ def _packed(agent: Agent, found: Retrieval, without: UUID | None = None) -> list
 
 
 def _places(
-    recorded: list[UUID], then: list[Candidate], now: list[Candidate], known: list[Candidate]
+    recorded: list[Weighed], then: list[Candidate], now: list[Candidate], known: list[Candidate]
 ) -> list[Place]:
-    by_id = {one.id: one for one in known}
-    ranks = [_ranks(recorded), _ranks([c.id for c in then]), _ranks([c.id for c in now])]
-    listed = dict.fromkeys([*recorded, *(c.id for c in now), *(c.id for c in then)])
-    return [
-        Place(pk, one.kind if one else "", one.content if one else "", *(r.get(pk) for r in ranks))
-        for pk in listed
-        for one in [by_id.get(pk)]
-    ]
+    """Put the ranks side by side; what is not found any more is named by what was recorded."""
+    names: dict[UUID, tuple[str, str]] = {one.id: (one.kind, one.content) for one in known}
+    names |= {one.id: (one.kind, one.text) for one in recorded if one.text is not None}
+    ranks = [_ranks([one.id for one in listed]) for listed in (recorded, then, now)]
+    ids = dict.fromkeys(one.id for listed in (recorded, now, then) for one in listed)
+    return [Place(pk, *names.get(pk, ("", "")), *(rank.get(pk) for rank in ranks)) for pk in ids]
 
 
 def _ranks(ids: list[UUID]) -> dict[UUID, int]:

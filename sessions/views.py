@@ -199,8 +199,8 @@ def _why(
     compares: bool,
     again: Callable[..., Replay] | None = None,
 ) -> HttpResponse:
-    explanation = explain(row, row.agent, said)
-    replay = again and again(recorded=[one.id for one in explanation.taken])
+    explanation = explain(row, said)
+    replay = again and again(recorded=explanation.taken)
     context = {"session": row, "agent": row.agent, "turn": said, "why": explanation}
     context |= {"compares": compares, "replay": replay}
     return render(request, "sessions/why.html", context)

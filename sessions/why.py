@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from agents.models import Agent
 from context.budget import item_tokens
 from memories.browsing.bars import ScoreBar, score_bar
 from memories.models import Memory, MemoryVersion, Passage
@@ -37,7 +36,7 @@ FATES = {
     "question": "It only asks a question, which says nothing",
     "duplicate": "A better passage says the same",
     "same_turn": "A memory of the same turn says it already",
-    "max_items": "The agent takes no more than so many",
+    "max_items": "No place was left: the agent takes so many and no more",
     "budget": "It would have passed the memory budget",
 }
 MULTIPLIERS = ("recency", "usefulness", "confidence")
@@ -69,6 +68,11 @@ class Weighed:
     tokens: int
     source: Source | None
     why_not: str = ""
+
+    @property
+    def kind(self) -> str:
+        """A memory or a passage; empty once it is erased."""
+        return "memory" if self.memory else "passage" if self.passage else ""
 
     @property
     def is_changed(self) -> bool:
@@ -120,7 +124,7 @@ class Explanation:
     known: int
 
 
-def explain(session: Session, agent: Agent, turn: Turn) -> Explanation:
+def explain(session: Session, turn: Turn) -> Explanation:
     """Read why a turn was answered as it was."""
     noted = turn.assembly if isinstance(turn.assembly, dict) else {}
     view = read_turn(session, turn)
@@ -136,7 +140,7 @@ def explain(session: Session, agent: Agent, turn: Turn) -> Explanation:
         view=view,
         prompt=read_prompt(turn, block, view.block_tokens, known),
         taken=taken,
-        missed=texts.missed(agent),
+        missed=texts.missed(),
         laps=_laps(laps),
         level=level,
         level_words=LEVELS.get(level, ""),
@@ -178,12 +182,12 @@ class _Texts:
         ordered = sorted(self.injected, key=lambda pk: -number(self._parts(pk).get("final")))
         return [self._weighed(pk, rank) for rank, pk in enumerate(ordered, start=1)]
 
-    def missed(self, agent: Agent) -> list[Weighed]:
+    def missed(self) -> list[Weighed]:
         """Return what was found and left out, as the trace lists it."""
         left = [pk for pk in self.noted if pk not in set(self.injected)]
         first = len(self.injected) + 1
         return [
-            self._weighed(pk, rank, _why_not(self.noted[pk], agent))
+            self._weighed(pk, rank, _why_not(self.noted[pk]))
             for rank, pk in enumerate(left, start=first)
         ]
 
@@ -256,7 +260,7 @@ def _sources(org_id: UUID, memories: Iterable[Memory]) -> dict[UUID, Source]:
     return {pk: Source(session, index, at) for pk, session, index, at in rows}
 
 
-def _why_not(entry: dict[str, Any], agent: Agent) -> str:
+def _why_not(entry: dict[str, Any]) -> str:
     """Say in words why a candidate was left out."""
     fate = str(entry.get("fate") or "")
     scores = entry.get("scores")
@@ -267,8 +271,6 @@ def _why_not(entry: dict[str, Any], agent: Agent) -> str:
             f"Under the relevance floor: cosine {cosine:.2f} of {COSINE_FLOOR:.2f}, "
             f"words {share:.2f} of {SHARE_FLOOR:.2f}"
         )
-    if fate == "max_items":
-        return f"The agent takes at most {agent.max_injected_memories}"
     return FATES.get(fate, f"It was left out: {fate}" if fate else "It was left out")
 
 

@@ -5,6 +5,7 @@
   const follow = document.getElementById("follow");
   const chip = document.getElementById("new-turns");
   const NEAR_END = 240;
+  const POLL_MS = 3000;
   let paused = false;
   let wasAtEnd = false;
   let seen = -1;
@@ -29,6 +30,13 @@
       words.textContent = paused ? "Paused" : "Following live";
     });
   }
+
+  /* While the socket is down, look every three seconds; not when live updates were switched off. */
+  setInterval(() => {
+    const words = document.querySelector("[data-live-words]");
+    const off = document.querySelector("[data-live-pause]")?.classList.contains("is-paused");
+    if (!off && words?.classList.contains("warn") && tail()?.dataset.live) htmx.trigger(tail(), "live");
+  }, POLL_MS);
 
   const announce = (count, first) => {
     const link = chip.querySelector("a");

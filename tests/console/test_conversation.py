@@ -303,7 +303,7 @@ def test_a_session_that_ended_is_not_asked_for_again(
     ).content.decode()
     assert "hx-get" not in text
     assert "completed" in text
-    assert "data-live" not in body(story.session, sign_in, world)
+    assert 'data-live="session' not in body(story.session, sign_in, world)
 
 
 @pytest.mark.parametrize("query", [{}, {"after": "x"}, {"after": "1"}, {"status": "active"}])

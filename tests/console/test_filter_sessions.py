@@ -119,7 +119,7 @@ def test_a_row_says_what_there_is_to_know(world: World, sign_in: SignIn) -> None
         created_at=NOW - timedelta(hours=3, minutes=1),
     )
     text = sign_in(world.alice).get("/sessions/").content.decode().split(f"session-{session.pk}")[1]
-    for words in ("ada", "live", "3 h", "1,234 in", "56 out", "> 3<", ">7<", "version 2"):
+    for words in ("ada", "live", "3 h", "1,234 in", "56 out", "> 3<", ">7<", ">v2<"):
         assert words in text, words
     quiet = change(session, last_turn_at=NOW - timedelta(minutes=2))
     text = sign_in(world.alice).get("/sessions/").content.decode().split(f"session-{quiet.pk}")[1]
