@@ -47,6 +47,7 @@ def logging_config(service: str) -> dict[str, Any]:
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.access": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
+            "fido2": {"level": "WARNING"},
         },
     }
 

@@ -149,7 +149,11 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if DEVELOPMENT else "https"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/10m/key"}
 ACCOUNT_FORMS = {
     "login": "identity.forms.SignInForm",
+    "reauthenticate": "identity.forms.ConfirmByPasswordForm",
+    "change_password": "identity.forms.ChangePasswordForm",
+    "set_password": "identity.forms.SetPasswordForm",
     "reset_password": "identity.forms.ResetPasswordForm",
+    "reset_password_from_key": "identity.forms.NewPasswordForm",
 }
 MFA_ADAPTER = "identity.adapters.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -161,6 +165,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
 MFA_FORMS = {
     "authenticate": "identity.forms.SecondFactorForm",
     "reauthenticate": "identity.forms.ConfirmByCodeForm",
+    "activate_totp": "identity.forms.SetUpAppForm",
     "add_webauthn": "identity.forms.AddPasskeyForm",
 }
 SOCIALACCOUNT_ADAPTER = "identity.adapters.SingleSignOnAdapter"

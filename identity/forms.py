@@ -5,12 +5,16 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import LoginForm
+from allauth.account.forms import ChangePasswordForm as BaseChangePasswordForm
+from allauth.account.forms import LoginForm, ResetPasswordKeyForm
+from allauth.account.forms import ReauthenticateForm as ReauthenticateByPasswordForm
 from allauth.account.forms import ResetPasswordForm as BaseResetPasswordForm
+from allauth.account.forms import SetPasswordForm as BaseSetPasswordForm
 from allauth.core import context
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.core.cache import cache
@@ -25,11 +29,41 @@ REGIONS = (
 )
 
 
+class PlainMixin:
+    """Labels alone: a placeholder that repeats its label is gone when it would help."""
+
+    fields: dict[str, forms.Field]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
+
+
+class ChangePasswordForm(PlainMixin, BaseChangePasswordForm):
+    """The current password, and a new one twice."""
+
+
+class SetPasswordForm(PlainMixin, BaseSetPasswordForm):
+    """A first password, twice."""
+
+
+class NewPasswordForm(PlainMixin, ResetPasswordKeyForm):
+    """A new password, twice, for whoever has the link."""
+
+
+class ConfirmByPasswordForm(PlainMixin, ReauthenticateByPasswordForm):
+    """The password that proves that the operator is still there."""
+
+
+class SetUpAppForm(PlainMixin, ActivateTOTPForm):
+    """The first code of a new authenticator app."""
+
+
 class SignInForm(LoginForm):
     """Address and password. One sentence for every refusal: it never says who has an account."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         address, password = self.fields["login"], self.fields["password"]
         address.label = "Email address"
@@ -42,7 +76,6 @@ class ResetPasswordForm(BaseResetPasswordForm):
     """An address to send a link to. Mail goes out for any address, so none can be guessed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "Email address"
         self.fields["email"].widget.attrs = {"autocomplete": "username", "autofocus": True}
@@ -62,7 +95,6 @@ class CodeMixin(forms.Form):
     user: Operator
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["code"].label = "Code"
         self.fields["code"].widget.attrs = {
@@ -96,7 +128,6 @@ class AddPasskeyForm(AddWebAuthnForm):
     """A name for the new passkey, and whether it alone is enough to sign in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["name"].help_text = "How you will recognise it, such as “Work laptop”."
         self.fields["passwordless"].label = "Sign in with this passkey alone"
@@ -130,7 +161,6 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {"shortcuts": "Single keys such as / and j work outside of text fields."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
         self.fields["name"].widget.attrs = {"autocomplete": "name"}
 

@@ -18,7 +18,7 @@ def narrow(filters: ListFilter, name: str, value: Any, words: str = "") -> SafeS
     shown = words or str(value)
     keep, leave = filters.replacing(name, str(value)), filters.replacing(NOT + name, str(value))
     return format_html(
-        '<span class="narrow">{}{}</span>',
+        '<span class="narrow-by">{}{}</span>',
         _link(keep, f"Only {shown}", "plus"),
         _link(leave, f"Without {shown}", "minus"),
     )
