@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.stats import machine  # noqa: E402 - the path is set above
 
-NAMES = ("proxy", "embedder", "context", "writing", "push", "gateways")
+NAMES = ("proxy", "embedder", "context", "writing", "push", "lifecycle", "gateways")
 RESULTS = ROOT / "benchmarks" / "results"
 
 
