@@ -1,14 +1,12 @@
 """The service's connections. Retrieval's SQL is in `memories.retrieval`; nothing else is read."""
 
-from ibex.pools import SurePool
+from ibex.pools import RECONNECT_S, SurePool
 from memories.retrieval import CONNECTION_OPTIONS
 
 MIN_CONNECTIONS = 4
 MAX_CONNECTIONS = 10
 CONNECT_TIMEOUT_S = 3
 MAX_LIFETIME_S = 3600.0
-RECONNECT_S = 5.0
-"""After so long without Postgres the pool pauses until somebody asks again."""
 
 PING = "SELECT 1"
 

@@ -6,6 +6,12 @@ from typing import Any
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
 
+RECONNECT_S = 0.5
+"""After so long without Postgres a pool rests until somebody asks, and then tries at once.
+
+Psycopg's own tries come ever more rarely: after a second, two, four; Postgres is back sooner.
+"""
+
 
 class SurePool(AsyncConnectionPool[AsyncConnection[Any]]):
     """A pool that survives its server.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from ibex.pools import SurePool
+from ibex.pools import RECONNECT_S, SurePool
 
 ENTER = "SELECT set_config('ibex.org_id', %s, true)"
 
@@ -97,7 +97,7 @@ def make_pool(database_url: str) -> SurePool:
         max_size=12,
         open=False,
         timeout=1.0,
-        reconnect_timeout=5.0,
+        reconnect_timeout=RECONNECT_S,
         max_lifetime=3600.0,
         kwargs={"autocommit": True, "connect_timeout": 3},
     )
