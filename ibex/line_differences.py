@@ -130,7 +130,20 @@ def _compared(old: str, new: str) -> tuple[list[Piece], list[Piece]]:
         gone, came = "".join(before[i1:i2]), "".join(after[j1:j2])
         left.append(Piece("same" if tag == "equal" else "removed", gone))
         right.append(Piece("same" if tag == "equal" else "added", came))
-    return [piece for piece in left if piece.text], [piece for piece in right if piece.text]
+    return _joined(left), _joined(right)
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Make one piece of words that changed side by side: the space between them is no news."""
+    found: list[Piece] = []
+    for piece in [piece for piece in pieces if piece.text]:
+        gap = len(found) > 1 and found[-1].kind == "same" and found[-1].text.isspace()
+        if gap and piece.kind != "same" and found[-2].kind == piece.kind:
+            space = found.pop().text
+            found[-1] = Piece(piece.kind, found[-1].text + space + piece.text)
+        else:
+            found.append(piece)
+    return found
 
 
 def _key(line: str) -> str:

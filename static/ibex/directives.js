@@ -102,7 +102,7 @@
   /* j and k, or the two buttons, walk through the places that changed. */
   const difference = document.querySelector(".difference:has(.steps)");
   if (difference) {
-    const all = [...difference.querySelectorAll(".pair")];
+    const all = [...difference.querySelectorAll(".aligned")];
     const starts = all.filter((row, n) => !row.matches(".same") && (n === 0 || all[n - 1].matches(".same")));
     const steps = difference.querySelector(".steps");
     const place = steps.querySelector("output");
