@@ -42,6 +42,13 @@
     place.replaceChildren(notice);
   };
 
+  // Whoever sits here next finds no text of a directive that was not saved yet.
+  document.querySelector("form[data-signs-out]")?.addEventListener("submit", () => {
+    try {
+      for (const key of Object.keys(localStorage)) if (key.startsWith("directive-draft:")) localStorage.removeItem(key);
+    } catch { /* nothing was kept */ }
+  });
+
   document.addEventListener("htmx:configRequest", (event) => {
     const { parameters, triggeringEvent, verb } = event.detail;
     if (verb !== "get") return;

@@ -176,6 +176,20 @@ def test_what_the_server_never_got_survives_a_crash_of_the_browser(
     throw_away(page, visit.base, address)
 
 
+def test_signing_out_leaves_no_text_in_the_browser(visit: Visit, address: str, began: int) -> None:
+    page = visit.page
+    visit.open(address)
+    page.route("**/draft/", lambda route: route.abort())
+    editor(page).fill(MINE)
+    kept = "Object.keys(localStorage).filter((key) => key.startsWith('directive-draft:')).length"
+    expect(page.locator("#saved")).to_contain_text("kept in this browser")
+    assert page.evaluate(kept) == 1
+    page.get_by_label("Your account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("Email address").wait_for()
+    assert page.evaluate(kept) == 0
+
+
 def test_typing_on_while_it_is_saved_loses_nothing(visit: Visit, address: str, began: int) -> None:
     page = visit.page
     visit.open(address)

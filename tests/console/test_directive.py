@@ -580,6 +580,41 @@ def test_directives_are_listed_by_agent(world: World, sign_in: SignIn, write: Wr
     assert "Be kind" not in client.get("/directives/").content.decode()
 
 
+def test_every_link_of_a_version_leads_somewhere(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.")
+    push(world, "Be rude.")
+    write("Be brief.", 2)
+    client = sign_in(world.alice)
+    for path in ("", "review/", "versions/", "versions/1/", "pushes/2/"):
+        text = client.get(page(world, path)).content.decode()
+        for link in {part.split('"')[0] for part in text.split('href="/')[1:]}:
+            if not link.startswith("static/"):
+                found = client.get("/" + link.replace("&amp;", "&"))
+                assert found.status_code in {200, 302}, (path, link)
+
+
+def test_no_text_reaches_the_logs(
+    world: World, sign_in: SignIn, capfd: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    client = sign_in(world.alice)
+    client.raise_request_exception = False
+    for path, said in (
+        ("draft/", written("Zanzibar")),
+        ("draft/", written("Zanzibar")),
+        ("draft/", written("Zanzibar" * 20_000)),
+        ("", written("Zanzibar", base_version="9")),
+        ("review/", {"reason": "", "revision": "1"}),
+        ("review/", {"reason": "Zanzibar", "revision": "7"}),
+        ("review/", {"reason": "So", "revision": "1"}),
+    ):
+        client.post(page(world, path), said)
+    assert running(world) == (1, "Zanzibar", "system_first")
+    out, err = capfd.readouterr()
+    assert "Zanzibar" not in out + err + caplog.text
+
+
 QUERIES = {
     "/directives/": 10,
     "": 10,
