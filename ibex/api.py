@@ -280,6 +280,16 @@ class OrgViewSet(viewsets.GenericViewSet[M]):
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
 
+    def read_page(self) -> dict[str, Any]:
+        """Validate which page was asked for."""
+        given = self.request.query_params
+        return self.read(PageQuery, {name: given[name] for name in API_PLACE if name in given})
+
+    def require(self, needs: Permission) -> None:
+        """Ask for more than the action as such does. Raises `InsufficientPermissions`."""
+        if missing := needs & ~self.caller.permissions:
+            raise InsufficientPermissions(missing)
+
     def filtered(
         self, kind: type[ListFilter], rows: QuerySet[Any] | None = None
     ) -> tuple[QuerySet[Any], dict[str, Any]]:
@@ -289,10 +299,15 @@ class OrgViewSet(viewsets.GenericViewSet[M]):
         filter that the list does not have, or cannot read.
         """
         given = self.request.query_params
-        place = {name: given[name] for name in API_PLACE if name in given}
         found = self.get_queryset() if rows is None else rows
-        filters = kind(given, found, org_id=self.caller.org_id, is_strict=True)
-        return filters.rows_or_refuse(), self.read(PageQuery, place)
+        filters = kind(
+            given,
+            found,
+            org_id=self.caller.org_id,
+            agent_id=self.caller.agent_id,
+            is_strict=True,
+        )
+        return filters.rows_or_refuse(), self.read_page()
 
     def page(
         self,

@@ -13,14 +13,18 @@ from django.shortcuts import redirect, render
 
 from ibex.errors import DomainError
 from ibex.filtering import ListFilter
-from ibex.forms import ReasonForm
-from ibex.selection import BulkAction, Selection, SelectionChanged, act_on, read_selection
+from ibex.notices import tell
+from ibex.selection import BulkAction, SelectionChanged, act_on, read_selection
 from orgs.access import OrgRequest
 
 M = TypeVar("M", bound=Model)
 
-HandOver = Callable[[OrgRequest, Selection[Any], BulkAction[Any], type[ListFilter], str], str]
-"""Starts a job for a large selection and returns the address of its page."""
+HandOver = Callable[..., str]
+"""Starts a job for a large selection and returns the address of its page.
+
+Called with the request, the selection, the action, the list's filter and the reason; what the
+action's form asks besides comes by name.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class BulkBar:
 
     buttons: list[BulkButton]
     query: str
+    takes_all: bool = True
+    """Whether all that matches can be chosen; a ranked list shows only what ranks best."""
 
     @property
     def refused(self) -> str:
@@ -47,12 +53,16 @@ class BulkBar:
 
 
 def bulk_bar(
-    request: OrgRequest, filters: ListFilter, urls: Mapping[str, BulkAction[Any]]
+    request: OrgRequest,
+    filters: ListFilter,
+    urls: Mapping[str, BulkAction[Any]],
+    *,
+    takes_all: bool = True,
 ) -> BulkBar:
     """Build the bar of a list from its actions, by the address that each posts to."""
     held = request.access.permissions
     buttons = [BulkButton(action, url, not action.needs & ~held) for url, action in urls.items()]
-    return BulkBar(buttons, filters.signed())
+    return BulkBar(buttons, filters.signed(), takes_all)
 
 
 def bulk_page(
@@ -63,11 +73,12 @@ def bulk_page(
     *,
     back: str,
     hand_over: HandOver | None = None,
+    undo: str = "",
 ) -> HttpResponse:
     """Confirm a bulk action on some of `rows`, then do it; `back` is the list's address.
 
     The first POST shows the confirm page; the second carries `expected` and a reason. With
-    `hand_over`, a large selection becomes a job.
+    `hand_over`, a large selection becomes a job. `undo` is the address that takes it back.
     """
     if action.needs & ~request.access.permissions:
         raise PermissionDenied
@@ -83,17 +94,19 @@ def bulk_page(
     except DomainError as error:
         messages.error(request, error.message)
         return redirect(back)
-    form = ReasonForm(request.POST if is_confirmed else None)
+    form = action.form(request.POST if is_confirmed else None)
     if refusal or not is_confirmed or not form.is_valid():
         context = {"selection": selection, "action": action, "form": form, "refusal": refusal}
-        context |= {"back": back, "first": selection.first()}
+        context |= {"back": back, "first": [action.shown(row) for row in selection.first()]}
         return render(request, "core/confirm.html", context, status=_status(refusal, is_confirmed))
-    reason = form.cleaned_data["reason"]
+    said = dict(form.cleaned_data)
+    reason = said.pop("reason")
     if selection.needs_job and hand_over:
-        return HttpResponseRedirect(hand_over(request, selection, action, kind, reason))
-    outcome = act_on(selection, action, request.actor, reason)
+        return HttpResponseRedirect(hand_over(request, selection, action, kind, reason, **said))
+    outcome = act_on(selection, action, request.actor, reason, **said)
     if outcome.done:
-        messages.success(request, f"{action.done} {action.of(outcome.done)}.")
+        done = f"{action.done} {action.of(outcome.done)}."
+        tell(request, done, undo=undo)
     for sentence in outcome.reasons:
         messages.warning(request, sentence)
     if more := outcome.refused - len(outcome.reasons):

@@ -120,8 +120,11 @@ class AgentChoice(django_filters.ModelChoiceFilter):  # type: ignore[misc] # dja
         )
 
     def get_queryset(self, _request: Any) -> QuerySet[Agent]:
-        """Offer the organization's agents by name."""
-        return Agent.objects.filter(org=self.parent.org_id).order_by("name", "pk")
+        """Offer the organization's agents by name; to a token of one agent there is no other."""
+        agents = Agent.objects.filter(org=self.parent.org_id)
+        if self.parent.agent_id is not None:
+            agents = agents.filter(pk=self.parent.agent_id)
+        return agents.order_by("name", "pk")
 
 
 class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filter is untyped
@@ -143,9 +146,16 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
         form = FilterForm
 
     def __init__(
-        self, data: Mapping[str, Any], rows: QuerySet[Any], *, org_id: UUID, is_strict: bool = False
+        self,
+        data: Mapping[str, Any],
+        rows: QuerySet[Any],
+        *,
+        org_id: UUID,
+        agent_id: UUID | None = None,
+        is_strict: bool = False,
     ) -> None:
         self.org_id = org_id
+        self.agent_id = agent_id
         self.given = _given(data, API_PLACE if is_strict else PAGE_PLACE)
         self.is_strict = is_strict
         super().__init__(_query_dict(_without_empty(self.given)), rows)

@@ -17,6 +17,7 @@ from django.http import QueryDict
 
 from ibex.errors import DomainError
 from ibex.filtering import ListFilter
+from ibex.forms import ReasonForm
 from orgs.audit import Actor
 from orgs.permissions import Permission
 
@@ -85,7 +86,8 @@ class BulkAction(Generic[M]):
     """One thing that can be done to many rows of a list.
 
     `act` changes one chunk of rows and says what it did. It is called inside the tenant and must
-    do no harm when a row is as it should be already: a job may repeat its last chunk.
+    do no harm when a row is as it should be already: a job may repeat its last chunk. What its
+    `form` asks besides the reason comes to it by name.
     """
 
     name: str
@@ -94,10 +96,13 @@ class BulkAction(Generic[M]):
     nouns: str
     done: str
     needs: Permission
-    act: Callable[[QuerySet[M], Actor, str], Outcome]
+    act: Callable[..., Outcome]
     consequence: str = ""
     icon: str = "check"
     is_danger: bool = False
+    form: type[ReasonForm] = ReasonForm
+    shown: Callable[[M], str] = str
+    """How a row is named on the confirm page."""
 
     def label(self, count: int) -> str:
         """Say what the button does: `Archive 214 memories`."""
@@ -165,24 +170,24 @@ def read_selection(
     return selection
 
 
-def act_on(selection: Selection[M], action: BulkAction[M], actor: Actor, reason: str) -> Outcome:
+def act_on(
+    selection: Selection[M], action: BulkAction[M], actor: Actor, reason: str, **options: Any
+) -> Outcome:
     """Do it, chunk by chunk, in the current tenant and transaction."""
     outcome = Outcome()
     for chunk in selection.chunks():
-        outcome.add(action.act(chunk, actor, reason))
+        outcome.add(action.act(chunk, actor, reason, **options))
     return outcome
 
 
-def each(
-    change: Callable[..., Any], argument: str
-) -> Callable[[QuerySet[Any], Actor, str], Outcome]:
+def each(change: Callable[..., Any], argument: str) -> Callable[..., Outcome]:
     """Make a bulk action of a service that changes one row and may refuse with a `DomainError`."""
 
-    def act(rows: QuerySet[Any], actor: Actor, reason: str) -> Outcome:
+    def act(rows: QuerySet[Any], actor: Actor, reason: str, **options: Any) -> Outcome:
         outcome = Outcome()
         for row in rows:
             try:
-                change(**{argument: row}, actor=actor, reason=reason)
+                change(**{argument: row}, actor=actor, reason=reason, **options)
                 outcome.done += 1
             except DomainError as error:
                 outcome.refuse(error.message)

@@ -1,63 +1,161 @@
-"""What a list of memories in the console is narrowed by. All of it stands in the URL."""
+"""What lists of memories are narrowed by: the page, the API, bulk actions, exports."""
 
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar
 
+import django_filters
 from django import forms
+from django.db.models import QuerySet
+from django.forms.boundfield import BoundField
+from django.http import QueryDict
 
 from agents.models import Agent
-from memories.models import Category, Memory, MemoryQuerySet
+from ibex.filtering import AgentChoice, Condition, Facet, ListFilter
+from memories.indexing.terms import count_terms
+from memories.models import Category, Memory, MemoryQuerySet, MemoryTag, Posting
 
 MODES = [("hybrid", "Both"), ("keyword", "Keyword"), ("semantic", "Meaning")]
-MAX_AGENTS = 200
+SORTS = [
+    ("newest", "Newest"),
+    ("oldest", "Oldest"),
+    ("confidence", "Most confident"),
+    ("recalled", "Most recalled"),
+]
 MAX_WORDS = 200
+RECENT = 5_000
+"""How many memories out of use are looked through for words: they have no text index."""
 EVERYONE = "everyone"
 """The subject filter's word for memories about nobody in particular."""
+YES_OR_NO = [("yes", "Yes"), ("no", "No")]
 
 
-class MemoryFilterForm(forms.Form):
-    """One box of words and a few facets; an invalid filter narrows nothing and says why."""
+class Moment(django_filters.IsoDateTimeFilter):  # type: ignore[misc] # django-filter is untyped
+    """A bound in time, asked for by the browser's own picker."""
 
-    q = forms.CharField(
-        label="Search",
-        required=False,
-        max_length=MAX_WORDS,
-        widget=forms.TextInput(
-            attrs={"type": "search", "placeholder": "Search memories", "autocomplete": "off"}
-        ),
+    def __init__(self, field_name: str, lookup_expr: str, label: str, **options: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
+        super().__init__(
+            **{
+                "field_name": field_name,
+                "lookup_expr": lookup_expr,
+                "label": label,
+                "widget": widget,
+                **options,
+            }
+        )
+
+
+class MemoryFilter(ListFilter):
+    """Memories by words, agent, kind, state, person, tag, time and confidence.
+
+    Words are looked for in the text index, which holds what is in use. Deleted memories are left
+    out unless they are asked for.
+    """
+
+    facets: ClassVar = ("agent", "category", "status", "source")
+    typed: ClassVar = ("q", "mode", "sort")
+    modes: ClassVar = ("mode", "sort")
+    verbs: ClassVar = {
+        "q": "contain",
+        "created_after": "since",
+        "created_before": "before",
+        "observed_after": "since",
+        "observed_before": "before",
+        "confidence_min": "at least",
+        "confidence_max": "at most",
+    }
+
+    q = django_filters.CharFilter(label="Words", method="with_words", max_length=MAX_WORDS)
+    mode = django_filters.ChoiceFilter(label="Search by", choices=MODES, method="as_it_is")
+    sort = django_filters.ChoiceFilter(label="Sort", choices=SORTS, method="as_it_is")
+    agent = AgentChoice()
+    category = django_filters.ChoiceFilter(choices=Category.choices, label="Category")
+    status = django_filters.ChoiceFilter(choices=Memory.Status.choices, label="Status")
+    source = django_filters.ChoiceFilter(choices=Memory.Source.choices, label="Source")
+    visibility = django_filters.ChoiceFilter(choices=Memory.Visibility.choices, label="Seen by")
+    subject = django_filters.CharFilter(label="Subject", method="of_subject", max_length=128)
+    tag = django_filters.CharFilter(label="Tag", method="with_tag", max_length=64)
+    pinned = django_filters.ChoiceFilter(choices=YES_OR_NO, label="Pinned", method="that_are")
+    pii = django_filters.ChoiceFilter(
+        choices=YES_OR_NO, label="Personal data", method="with_personal_data"
     )
-    mode = forms.ChoiceField(
-        required=False, choices=MODES, initial="hybrid", widget=forms.RadioSelect
+    created_after = Moment("created_at", "gte", "Learned")
+    created_before = Moment("created_at", "lt", "Learned")
+    observed_after = Moment("observed_at", "gte", "Observed")
+    observed_before = Moment("observed_at", "lt", "Observed")
+    confidence_min = django_filters.NumberFilter(
+        field_name="confidence", lookup_expr="gte", label="Confidence", min_value=0, max_value=1
     )
-    agent = forms.TypedChoiceField(required=False, coerce=UUID, empty_value=None)
-    category = forms.ChoiceField(required=False, choices=[("", "Any"), *Category.choices])
-    status = forms.ChoiceField(
-        required=False, choices=[("", "Any but deleted"), *Memory.Status.choices]
-    )
-    subject = forms.CharField(required=False, max_length=128)
-    pinned = forms.ChoiceField(
-        required=False, choices=[("", "Any"), ("yes", "Pinned"), ("no", "Not pinned")]
+    confidence_max = django_filters.NumberFilter(
+        field_name="confidence", lookup_expr="lte", label="Confidence", min_value=0, max_value=1
     )
 
-    def __init__(self, data: Any, *, agents: list[Agent] | None = None) -> None:
-        super().__init__(data, label_suffix="")
-        self.agents = agents or []
-        self.fields["subject"].widget.attrs["placeholder"] = "anyone"
-        if agents is None:
-            del self.fields["agent"]
-        else:
-            choices = [("", "Any"), *((agent.pk, agent.name) for agent in agents)]
-            self.fields["agent"].choices = choices  # type: ignore[attr-defined]
-        self.usable = self.is_valid()
+    asked_below: ClassVar = (
+        "subject",
+        "tag",
+        "visibility",
+        "pinned",
+        "pii",
+        "created_after",
+        "created_before",
+        "observed_after",
+        "observed_before",
+        "confidence_min",
+        "confidence_max",
+    )
+    """Filters of the panel below the search."""
+    fixed: frozenset[str] = frozenset()
+    """Conditions that the page itself sets, and that cannot be taken away on it."""
 
-    def value(self, name: str) -> Any:
-        """Return what was asked for; nothing while the form is invalid."""
-        return self.cleaned_data.get(name) if self.usable else None
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave out what is deleted, unless a status was asked for."""
+        rows: QuerySet[Any] = super().filter_queryset(queryset)
+        return rows if self._said("status") else rows.exclude(status=Memory.Status.DELETED)
+
+    def as_it_is(self, rows: MemoryQuerySet, _name: str, _value: str) -> MemoryQuerySet:
+        """Narrow nothing."""
+        return rows
+
+    def with_words(self, rows: MemoryQuerySet, _name: str, words: str) -> MemoryQuerySet:
+        """Keep what holds every one of the words, by their stems, in the text index.
+
+        What is out of use is not in it: of one such status, the newest are read through.
+        """
+        status = self._said("status")
+        if status and status != Memory.Status.ACTIVE:
+            stored = Memory.objects.filter(org=self.org_id, status=status)
+            recent = stored.order_by("-created_at", "-pk").values("pk")[:RECENT]
+            return rows.filter(pk__in=recent, content__icontains=words)
+        terms = count_terms(words)
+        for term in terms:
+            rows = rows.filter(pk__in=self._holding(term))
+        return rows if terms else rows.none()
+
+    def of_subject(self, rows: MemoryQuerySet, _name: str, subject: str) -> MemoryQuerySet:
+        """Keep what is about one person, or about nobody in particular."""
+        return rows.filter(subject=None if subject == EVERYONE else subject)
+
+    def with_tag(self, rows: MemoryQuerySet, _name: str, tag: str) -> MemoryQuerySet:
+        """Keep what has a tag."""
+        tagged = MemoryTag.objects.filter(org=self.org_id, tag=tag)
+        return rows.filter(pk__in=tagged.values("memory"))
+
+    def that_are(self, rows: MemoryQuerySet, name: str, answer: str) -> MemoryQuerySet:
+        """Keep what a yes-or-no question is answered so for."""
+        return rows.filter(**{name: answer == "yes"})
+
+    def with_personal_data(self, rows: MemoryQuerySet, _name: str, answer: str) -> MemoryQuerySet:
+        """Keep what personal data was replaced in, or what none was found in."""
+        return rows.exclude(pii=[]) if answer == "yes" else rows.filter(pii=[])
 
     @property
     def words(self) -> str:
+        """The filter as a sentence; what is left out without being asked for is said too."""
+        return super().words if self._said("status") else f"{super().words}, none deleted"
+
+    @property
+    def sought(self) -> str:
         """What is searched for."""
-        return str(self.value("q") or "").strip()
+        return str(self.value("q") or "")
 
     @property
     def search_mode(self) -> str:
@@ -65,11 +163,27 @@ class MemoryFilterForm(forms.Form):
         return str(self.value("mode") or "hybrid")
 
     @property
-    def chosen_agent(self) -> Agent | None:
-        """The one agent to search in: the chosen one, or the only one there is."""
-        if len(self.agents) == 1:
-            return self.agents[0]
-        return next((one for one in self.agents if one.pk == self.value("agent")), None)
+    def order(self) -> str:
+        """In which order the memories come."""
+        return str(self.value("sort") or "newest")
+
+    @property
+    def reads_recent(self) -> bool:
+        """Whether words are looked for in the newest rows of a status that has no text index."""
+        return self.value("status") not in {"", None, Memory.Status.ACTIVE}
+
+    @property
+    def more_fields(self) -> list[tuple[str, BoundField]]:
+        """The filters that are asked for below the search, with their labels."""
+        return [
+            (f"{self._label(name)} {self.verbs.get(name, '')}".strip(), self.form[name])
+            for name in self.asked_below
+        ]
+
+    @property
+    def more(self) -> bool:
+        """Whether one of those narrows the list."""
+        return any(name in self.asked_below for name, _value in self.pairs)
 
     @property
     def searching_as(self) -> str | None:
@@ -78,29 +192,49 @@ class MemoryFilterForm(forms.Form):
         return None if subject in {"", EVERYONE} else str(subject)
 
     @property
-    def is_ranked(self) -> bool:
-        """Whether relevance can order the answer: only active memories are ever retrieved."""
-        return bool(self.words) and self.value("status") in {"", Memory.Status.ACTIVE}
+    def ranking(self) -> Agent | None:
+        """The agent whose memories relevance orders: only active ones are ever retrieved."""
+        is_ranked = bool(self.sought) and self.value("status") in {"", None, Memory.Status.ACTIVE}
+        if not is_ranked:
+            return None
+        if chosen := self.value("agent"):
+            return chosen if isinstance(chosen, Agent) else None
+        agents = Agent.objects.filter(org=self.org_id)[:2]
+        return agents[0] if len(agents) == 1 else None
+
+    @property
+    def rows_to_rank(self) -> QuerySet[Any]:
+        """The rows that everything but the words leaves."""
+        others = QueryDict(self.replacing("q", None))
+        return type(self)(others, self.queryset, org_id=self.org_id).rows
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """What the list is narrowed by, besides what the page itself sets."""
+        return [one for one in super().conditions if one.name not in self.fixed]
+
+    @property
+    def facet_list(self) -> list[Facet]:
+        """The facets with their counts, besides what the page itself sets."""
+        return [one for one in self._counted if one.name not in self.fixed]
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether anything but the search mode was asked for."""
-        return any(self.data.get(name) for name in self.fields if name != "mode")
+        """Whether anything was asked for besides what the page itself sets."""
+        named = {name for name, _value in self.pairs}
+        return bool(named - self.fixed - set(self.modes))
 
-    def narrow(self, memories: MemoryQuerySet) -> MemoryQuerySet:
-        """Keep the memories that the facets allow."""
-        if agent := self.value("agent"):
-            memories = memories.filter(agent=agent)
-        if category := self.value("category"):
-            memories = memories.filter(category=category)
-        if pinned := self.value("pinned"):
-            memories = memories.filter(pinned=pinned == "yes")
-        if subject := self.value("subject"):
-            memories = memories.filter(subject=None if subject == EVERYONE else subject)
-        if status := self.value("status"):
-            return memories.filter(status=status)
-        return memories.exclude(status=Memory.Status.DELETED)
+    @property
+    def _counted(self) -> list[Facet]:
+        counts = self._facet_counts()
+        return [self._facet(name, counts.get(name, {})) for name in self.facets]
 
-    def containing(self, memories: MemoryQuerySet) -> MemoryQuerySet:
-        """Keep the memories that hold the words as they were typed."""
-        return memories.filter(content__icontains=self.words) if self.words else memories
+    def _said(self, name: str) -> str:
+        return str(self.form.cleaned_data.get(name) or "")
+
+    def _holding(self, term: str) -> QuerySet[Any]:
+        agents = Agent.objects.filter(org=self.org_id)
+        if chosen := self.form.cleaned_data.get("agent"):
+            agents = agents.filter(pk=chosen.pk)
+        found = Posting.objects.filter(org=self.org_id, agent__in=agents.values("pk"), term=term)
+        return found.filter(kind=Posting.Kind.MEMORY).values("item_id")

@@ -192,6 +192,27 @@ class Memory(SearchableModel):
                 condition=Q(status="active", visibility="org"),
                 name="memories_shared_in_an_org",
             ),
+            models.Index(
+                fields=["org", "status", "-created_at", "-id"],
+                condition=~Q(status="active"),
+                name="memories_out_of_use_by_time",
+            ),
+            models.Index(
+                fields=["org", "subject", "-created_at", "-id"],
+                condition=Q(subject__isnull=False),
+                name="memories_of_a_subject_by_time",
+            ),
+            models.Index(
+                fields=["org", "-created_at", "-id"],
+                condition=Q(pinned=True),
+                name="pinned_memories_by_time",
+            ),
+            models.Index(
+                fields=["org", "-created_at", "-id"],
+                condition=~Q(pii=[]),
+                name="memories_with_personal_data",
+            ),
+            models.Index(fields=["org", "-confidence", "-id"], name="memories_by_confidence"),
             HnswIndex(
                 fields=["embedding"],
                 name="memories_by_meaning",
@@ -222,6 +243,44 @@ class MemorySource(models.Model):
 
     def __str__(self) -> str:
         return f"{self.memory_id} from {self.turn_id}"
+
+
+class MemoryTag(models.Model):
+    """That a memory has a tag: `Memory.tags`, to be found by the tag. The database keeps it."""
+
+    pk = models.CompositePrimaryKey("org", "tag", "memory")
+    org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    tag = models.CharField(max_length=64)
+    memory = models.ForeignKey(Memory, models.DO_NOTHING, related_name="+", db_constraint=False)
+
+    objects = OrgQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.tag} on {self.memory_id}"
+
+
+class MemoryUse(models.Model):
+    """How often a memory stood in a prompt, for those that ever did. The database keeps it.
+
+    `Memory.injected_count` has no index: with one, each recall would write all indexes of a
+    memory's row anew, the vector's too.
+    """
+
+    memory = models.OneToOneField(
+        Memory, models.DO_NOTHING, primary_key=True, related_name="use", db_constraint=False
+    )
+    org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    injected_count = models.PositiveBigIntegerField()
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["org", "-injected_count", "-memory"], name="memories_by_use"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.injected_count} of {self.memory_id}"
 
 
 class MemoryLabel(TenantModel):

@@ -5,10 +5,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ibex.api import PageQuery, Probability, StrictSerializer, Text
-from memories.models import MAX_CONTENT_BYTES, Category, Memory, MemoryLabel
+from agents.models import Agent
+from ibex.api import OrgRelatedField, PageQuery, Probability, StrictSerializer, Text
+from memories.models import MAX_CONTENT_BYTES, Category, Memory, MemoryLabel, MemoryVersion
 from memories.retrieval.candidates import Scores
 from memories.writing.conflicts import Outcome
+from memories.writing.history import latest_number
 
 MAX_QUERY_CHARACTERS = 10_000
 MAX_FOUND = 50
@@ -55,6 +57,34 @@ class MemorySerializer(serializers.ModelSerializer[Memory]):
             "updated_at",
             "source_turns",
         ]
+
+
+class MemoryDetail(MemorySerializer):
+    """A memory with all that operators may know of it."""
+
+    version = serializers.SerializerMethodField(
+        help_text="Number of its newest version; `base_version` of a change made from this."
+    )
+
+    class Meta(MemorySerializer.Meta):
+        fields = [
+            *MemorySerializer.Meta.fields,
+            "session_id",
+            "injection_risk",
+            "pii",
+            "embedding_model",
+            "embedding_dim",
+            "retrieved_count",
+            "injected_count",
+            "positive_count",
+            "negative_count",
+            "last_injected_at",
+            "version",
+        ]
+
+    def get_version(self, memory: Memory) -> int:
+        """Count the versions that are kept."""
+        return latest_number(memory)
 
 
 class WrittenMemory(MemorySerializer):
@@ -122,6 +152,7 @@ class MemoryValues(StrictSerializer):
     tags = serializers.ListField(child=Text(max_length=64), required=False, max_length=20)
     valid_from = serializers.DateTimeField(required=False)
     valid_until = serializers.DateTimeField(required=False, allow_null=True)
+    observed_at = serializers.DateTimeField(required=False)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
     def validate_labels(self, given: list[Mapping[str, Any]]) -> dict[str, float]:
@@ -137,7 +168,13 @@ class NewMemory(MemoryValues):
 
     content = Text(max_length=MAX_CONTENT_BYTES)
     subject = Text(required=False, allow_null=True, max_length=128)
-    observed_at = serializers.DateTimeField(required=False)
+
+
+class NewOrgMemory(NewMemory):
+    """Something an operator has an agent remember."""
+
+    agent_id = OrgRelatedField(queryset=Agent.objects.all())
+    reason = Text(default="", allow_blank=True, max_length=500)
 
 
 class MemoryChanges(MemoryValues):
@@ -145,6 +182,9 @@ class MemoryChanges(MemoryValues):
 
     content = Text(required=False, max_length=MAX_CONTENT_BYTES)
     usefulness = Probability(required=False)
+    base_version = serializers.IntegerField(
+        required=False, min_value=0, help_text="Refuse the change if there is a newer version."
+    )
     reason = Text(default="", allow_blank=True, max_length=500)
 
 
@@ -169,3 +209,67 @@ class Question(StrictSerializer):
     subject = Text(required=False, allow_null=True, max_length=128)
     limit = serializers.IntegerField(min_value=1, max_value=MAX_FOUND, default=10)
     mode = serializers.ChoiceField(["hybrid", "semantic", "keyword"], default="hybrid")
+
+
+class OrgQuestion(Question):
+    """A search among the memories of the agent that it names."""
+
+    agent_id = OrgRelatedField(queryset=Agent.objects.all())
+
+
+class MemoryVersionSerializer(serializers.ModelSerializer[MemoryVersion]):
+    """How a memory stood after one change, who changed it and why."""
+
+    class Meta:
+        model = MemoryVersion
+        fields = [
+            "number",
+            "operation",
+            "content",
+            "fields",
+            "actor_type",
+            "actor_id",
+            "actor_label",
+            "reason",
+            "request_id",
+            "created_at",
+        ]
+
+
+class RelatedMemory(serializers.Serializer[Any]):
+    """Another memory, and how it stands to the one that was asked about."""
+
+    relation = serializers.CharField()
+    memory = MemorySerializer()
+
+
+class NearMemory(serializers.Serializer[Any]):
+    """A memory in use of the same agent and subject, and how close its meaning is."""
+
+    cosine = serializers.FloatField()
+    memory = MemorySerializer()
+
+
+class RelatedMemories(serializers.Serializer[Any]):
+    """What stands in relation to a memory, and what is nearest to it in meaning."""
+
+    edges = RelatedMemory(many=True)
+    neighbours = NearMemory(many=True)
+
+
+class ReviewDecision(StrictSerializer):
+    """What is decided about a memory that waits; `keep_both` says each one's time."""
+
+    decision = serializers.ChoiceField(["keep", "replace", "keep_both", "reject"])
+    until = serializers.DateTimeField(required=False, help_text="When the others ceased to hold.")
+    begins = serializers.DateTimeField(required=False, help_text="From when on this one holds.")
+    reason = Text(default="", allow_blank=True, max_length=500)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Take the two times with `keep_both`, and with no other decision."""
+        has_times = {"until", "begins"} & set(given)
+        wanted = {"until", "begins"} if given["decision"] == "keep_both" else set()
+        if has_times != wanted:
+            message = "The decision keep_both needs until and begins; the others take neither."
+            raise serializers.ValidationError({"decision": [message]})
+        return given

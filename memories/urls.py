@@ -2,19 +2,54 @@
 
 from django.urls import path
 
-from memories import views
+from memories.bulk import ACTIONS
+from memories.views import browser, memory, review, undo, writing
 
 urlpatterns = [
-    path("memories/", views.memories, name="memories"),
-    path("memories/<uuid:memory_id>/", views.memory, name="memory"),
+    path("memories/", browser.memories, name="memories"),
+    path("memories/new/", writing.new_memory, name="new-memory"),
+    path("memories/review/", review.inbox, name="review"),
+    path("memories/undo/<uuid:request_id>/", undo.undo, name="undo-memories"),
+    *[
+        path(
+            f"memories/bulk/{action}/",
+            browser.memories_bulk,
+            {"action": action},
+            name=f"{action}-memories",
+        )
+        for action in ACTIONS
+    ],
+    *[
+        path(
+            f"memories/<uuid:memory_id>/{decision}/",
+            review.decide,
+            {"decision": decision},
+            name=f"{decision}-memory",
+        )
+        for decision in review.DECISIONS
+    ],
+    path("memories/<uuid:memory_id>/", memory.memory, name="memory"),
+    path("memories/<uuid:memory_id>/peek/", memory.memory_peek, name="memory-peek"),
+    path("memories/<uuid:memory_id>/edit/", writing.edit_memory, name="edit-memory"),
+    path("memories/<uuid:memory_id>/tag/", memory.tag_memory, name="tag-memory"),
+    path("memories/<uuid:memory_id>/feedback/", memory.rate_memory, name="rate-memory"),
     *[
         path(
             f"memories/<uuid:memory_id>/{action}/",
-            views.change_memory,
+            memory.change_memory,
             {"action": action},
             name=f"{action}-memory",
         )
-        for action in views.CHANGES
+        for action in memory.CHANGES
     ],
-    path("agents/<uuid:agent_id>/memories/", views.agent_memories, name="agent-memories"),
+    *[
+        path(
+            f"memories/<uuid:memory_id>/{action}/",
+            memory.mark_memory,
+            {"action": action},
+            name=f"{action}-memory",
+        )
+        for action in memory.MARKS
+    ],
+    path("agents/<uuid:agent_id>/memories/", browser.agent_memories, name="agent-memories"),
 ]

@@ -6,7 +6,8 @@ from agents.api import AgentViewSet
 from directives.api import DirectiveDraftViewSet, DirectiveVersionViewSet, DirectiveViewSet
 from ibex.api_docs import api_docs, openapi_document
 from jobs.api import JobViewSet
-from memories.api import DeadLetterViewSet, MemoriesOfAgentViewSet, OrgMemoryViewSet
+from memories.api.dead_letters import DeadLetterViewSet
+from memories.api.org import MemoriesOfAgentViewSet, OrgMemoryViewSet
 from orgs.api import TokenViewSet
 from orgs.audit_api import AuditViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
@@ -53,19 +54,32 @@ directive = [
 ]
 
 memories = [
-    path("memories", OrgMemoryViewSet.as_view({"get": "list"})),
+    path("memories", OrgMemoryViewSet.as_view({"get": "list", "post": "create"})),
+    path("memories/search", OrgMemoryViewSet.as_view({"post": "search"})),
+    path("memories/bulk", OrgMemoryViewSet.as_view({"post": "bulk"})),
     path(
         "memories/<uuid:pk>",
         OrgMemoryViewSet.as_view(
             {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
         ),
     ),
+    *[
+        path(f"memories/<uuid:pk>/{action}", OrgMemoryViewSet.as_view({method: action}))
+        for method, action in (
+            ("get", "versions"),
+            ("get", "related"),
+            ("post", "feedback"),
+            ("post", "quarantine"),
+            ("post", "review"),
+        )
+    ],
     path("memories/<uuid:pk>/archive", OrgMemoryViewSet.as_view({"post": "archive"})),
     path("memories/<uuid:pk>/restore", OrgMemoryViewSet.as_view({"post": "restore"})),
 ]
 
 dead_letters = [
     path("dead-letters", DeadLetterViewSet.as_view({"get": "list"})),
+    path("dead-letters/retry", DeadLetterViewSet.as_view({"post": "retry_many"})),
     path("dead-letters/<uuid:pk>/retry", DeadLetterViewSet.as_view({"post": "retry"})),
 ]
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from memories.api import AgentMemoryViewSet
+from memories.api.own import AgentMemoryViewSet
 
 urlpatterns = [
     path("v1/memories", AgentMemoryViewSet.as_view({"get": "list", "post": "create"})),

@@ -1,8 +1,11 @@
 """What the console shows of one memory: where it came from, how it changed, when it was used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from uuid import UUID
+
+from pgvector.django import CosineDistance
 
 from ibex.differences import Piece, word_changes
 from memories.models import ItemKind, Memory, MemoryRelationship, MemoryVersion, Recall
@@ -16,6 +19,7 @@ MAX_COMPARED = 10
 MAX_RECALLS = 20
 MAX_EDGES = 20
 MAX_QUOTE = 400
+MAX_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,14 @@ class Edge:
     memory: Memory
 
 
+@dataclass(frozen=True)
+class Neighbour:
+    """An active memory of the same agent and subject, and how close its meaning is (cosine)."""
+
+    memory: Memory
+    cosine: float
+
+
 OUTGOING = {
     "supersedes": "replaces",
     "contradicts": "contradicts",
@@ -65,6 +77,17 @@ def sources(memory: Memory) -> list[Source]:
     turns = Turn.objects.filter(org=memory.org_id, pk__in=memory.source_turns)
     latest = turns.defer("completion").select_related("session").order_by("-created_at", "-pk")
     return [Source(turn, _quote(turn)) for turn in latest[:MAX_SOURCES]]
+
+
+def sources_of(memories: Sequence[Memory]) -> dict[UUID, list[Source]]:
+    """Return the same for many memories, in one query."""
+    wanted = {memory.pk: memory.source_turns[-MAX_SOURCES:] for memory in memories}
+    turns = Turn.objects.filter(pk__in={turn for turns in wanted.values() for turn in turns})
+    found = {turn.pk: turn for turn in turns.defer("completion").select_related("session")}
+    return {
+        pk: [Source(found[turn], _quote(found[turn])) for turn in reversed(turns) if turn in found]
+        for pk, turns in wanted.items()
+    }
 
 
 def versions(memory: Memory) -> list[Version]:
@@ -95,6 +118,18 @@ def edges(memory: Memory) -> Iterator[Edge]:
         yield Edge(OUTGOING[edge.type], edge.target)
     for edge in drawn.filter(target=memory).select_related("source")[:MAX_EDGES]:
         yield Edge(INCOMING[edge.type], edge.source)
+
+
+def neighbours(memory: Memory) -> list[Neighbour]:
+    """Return the active memories of the same agent and subject that are closest in meaning."""
+    if memory.embedding is None:
+        return []
+    same = Memory.objects.filter(org=memory.org_id, agent=memory.agent_id, subject=memory.subject)
+    known = same.filter(status=Memory.Status.ACTIVE, embedding__isnull=False)
+    distance = CosineDistance("embedding", memory.embedding)
+    found = known.annotate(distance=distance).defer("embedding", "terms").order_by("distance")
+    near = [row for row in found[: MAX_NEIGHBOURS + 1] if row.pk != memory.pk]
+    return [Neighbour(row, 1 - vars(row)["distance"]) for row in near[:MAX_NEIGHBOURS]]
 
 
 def _quote(turn: Turn) -> str | None:

@@ -15,6 +15,7 @@ from memories.errors import NothingToUndo
 from memories.indexing.searchability import SILENCING, publish, reveal_turns, withdraw
 from memories.models import Memory, MemoryRelationship, MemoryVersion
 from memories.writing.history import VERSIONED_TIMES, outline, record_change
+from memories.writing.neighbours import lock_bulk
 from memories.writing.standing import lock, refuse_duplicate
 from orgs.audit import Actor
 
@@ -38,6 +39,7 @@ def undo_changes(*, org_id: UUID, request_id: str, actor: Actor, limit: int = 50
     Raises `NothingToUndo`. Whatever else happened to a memory since stays as it is.
     """
     with tenant(org_id):
+        lock_bulk()
         groups = _versions_of(org_id, request_id, actor)
         done = [_take_back(versions, actor) for versions in groups[:limit]]
     if not any(done):

@@ -13,6 +13,10 @@ from memories.writing.drafts import Draft
 NEAR_COSINE = 0.85
 MAX_NEIGHBOURS = 10
 WAITING = (Memory.Status.QUARANTINED, Memory.Status.PENDING_REVIEW)
+BULK_LOCK = (
+    "SELECT pg_advisory_xact_lock("
+    "hashtextextended('ibex.bulk:' || current_setting('ibex.org_id'), 0))"
+)
 AGENT_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('ibex.memories:' || %s, 0))"
 
 
@@ -20,6 +24,12 @@ def lock_agent(agent_id: UUID) -> None:
     """Let one writer at a time decide about an agent's memories, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(AGENT_LOCK, [str(agent_id)])
+
+
+def lock_bulk() -> None:
+    """Let one change of many agents' memories at a time lock them: two could wait in a ring."""
+    with connection.cursor() as cursor:
+        cursor.execute(BULK_LOCK)
 
 
 def in_scope(agent_id: UUID, subject: str | None, session_id: UUID | None) -> MemoryQuerySet:

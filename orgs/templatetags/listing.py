@@ -24,6 +24,12 @@ def narrow(filters: ListFilter, name: str, value: Any, words: str = "") -> SafeS
     )
 
 
+@register.simple_tag
+def replacing(filters: ListFilter, name: str, value: Any) -> str:
+    """Write the list's query string with another value of one filter."""
+    return filters.replacing(name, str(value))
+
+
 def _link(query: str, label: str, picture: str) -> SafeString:
     return format_html(
         '<a href="?{0}" hx-get="?{0}" hx-target="#results" hx-swap="outerHTML"'

@@ -34,9 +34,9 @@ def test_dead_letters_are_listed_newest_first_open_or_resolved(world: World, ali
     assert ids(alice.get(PATH)) == [waiting, resolved]
     assert ids(alice.get(f"{PATH}?status=open")) == [waiting]
     assert ids(alice.get(f"{PATH}?status=resolved")) == [resolved]
-    assert ids(alice.get(f"{PATH}?agent_id={world.scout.pk}&limit=1")) == [waiting]
+    assert ids(alice.get(f"{PATH}?agent={world.scout.pk}&limit=1")) == [waiting]
     refused(alice.get(f"{PATH}?status=lost"), 400, "VALIDATION_ERROR")
-    refused(alice.get(f"{PATH}?agent_id={world.spy.pk}"), 400, "VALIDATION_ERROR")
+    refused(alice.get(f"{PATH}?agent={world.spy.pk}"), 400, "VALIDATION_ERROR")
 
 
 def test_a_dead_letter_says_where_and_why(world: World, alice: Api) -> None:

@@ -54,13 +54,13 @@ def test_the_lists_are_filtered(world: World, alice: Api) -> None:
 
 def test_the_orgs_list_is_narrowed_to_an_agent(world: World, alice: Api) -> None:
     make_memory(world.scout, "Of Scout")
-    assert contents(alice.get(f"{PATH}?agent_id={world.scout.pk}")) == {"Of Scout"}
+    assert contents(alice.get(f"{PATH}?agent={world.scout.pk}")) == {"Of Scout"}
     told = {
-        refused(alice.get(f"{PATH}?agent_id={agent_id}"), 400, "VALIDATION_ERROR")["message"]
+        refused(alice.get(f"{PATH}?agent={agent_id}"), 400, "VALIDATION_ERROR")["message"]
         for agent_id in (world.spy.pk, uuid7())
     }
     assert len(told) == 1
-    refused(alice.get(f"{PATH}?agent_id=nonsense"), 400, "VALIDATION_ERROR")
+    refused(alice.get(f"{PATH}?agent=nonsense"), 400, "VALIDATION_ERROR")
 
 
 def test_lists_read_a_fixed_number_of_queries(
@@ -161,4 +161,4 @@ def test_a_token_of_one_agent_lists_that_agent_alone(world: World, api: MakeApi)
     bound = api(world.token(agent=other))
     assert contents(bound.get(PATH)) == {"Of Other"}
     refused(bound.get(f"{AGENTS}/{world.scout.pk}/memories"), 404, "NOT_FOUND")
-    refused(bound.get(f"{PATH}?agent_id={world.scout.pk}"), 400, "VALIDATION_ERROR")
+    refused(bound.get(f"{PATH}?agent={world.scout.pk}"), 400, "VALIDATION_ERROR")

@@ -58,6 +58,8 @@ class Story:
             f"{agent}/directive/versions/1/",
             f"{agent}/directive/pushes/1/",
             f"/memories/{self.memory.pk}/",
+            f"/memories/{self.memory.pk}/?raw=1&base=1&head=1",
+            f"/memories/{self.memory.pk}/peek/",
             f"{session}/",
             f"{session}/?begin=1&raw=1",
             f"{session}/?view=raw&q=fridays",

@@ -123,7 +123,7 @@ def test_a_viewer_changes_nothing_and_is_told_why(
 ) -> None:
     client = sign_in(world.member("viewer"))
     text = client.get(page(story)).content.decode()
-    assert text.count("disabled>") == 2
+    assert text.count("disabled>") == 8
     assert "reads memories but does not change them" in text
     assert client.post(page(story, action), BECAUSE).status_code == 403
     assert status_of(world, story.memory) == "active"

@@ -20,6 +20,8 @@ from memories.models import (
     MemoryLabel,
     MemoryRelationship,
     MemorySource,
+    MemoryTag,
+    MemoryUse,
     MemoryVersion,
     Passage,
     Posting,
@@ -141,6 +143,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
         actor=TESTS,
         subject=subject,
         source_turns=[turn.pk],
+        tags=["pets"],
     ).memory
     second = write_memory(
         agent=agent, content=f"{mark} lives in Oslo.", actor=TESTS, subject=subject
@@ -148,6 +151,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
     make_job(agent, subject=subject)
     common = {"org_id": agent.org_id, "agent": agent}
     with tenant(agent.org_id):
+        Memory.objects.filter(pk=first.pk).update(injected_count=1)
         MemoryRelationship.objects.create(
             org_id=agent.org_id, source=first, target=second, type="specializes"
         )
@@ -241,6 +245,8 @@ def test_the_personal_stores_are_these() -> None:
         Memory,
         MemoryLabel,
         MemorySource,
+        MemoryTag,
+        MemoryUse,
         MemoryVersion,
         MemoryRelationship,
         Passage,

@@ -1,0 +1,100 @@
+"""The management API of dead letters: turns that could not be learned from."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ibex.api import OrgViewSet, Reason, filter_query
+from ibex.filtering import AgentChoice, ListFilter
+from ibex.openapi import documented, page_of
+from ibex.selection import IN_REQUEST, BulkAction, InvalidSelection, each
+from memories.api.many import BulkOutcome, Chosen, changed, read_bulk
+from memories.learning.dead_letters import retry_dead_letter
+from memories.models import DeadLetter, DeadLetterQuerySet
+from orgs.permissions import Permission
+
+RETRY: BulkAction[DeadLetter] = BulkAction(
+    name="retry",
+    verb="Retry",
+    noun="dead letter",
+    nouns="dead letters",
+    done="Retried",
+    needs=Permission.JOB_MANAGE,
+    act=each(retry_dead_letter, "dead_letter"),
+)
+
+
+class DeadLetterFilter(ListFilter):
+    """Dead letters by agent, reason, and whether they were learned from after all."""
+
+    status = django_filters.ChoiceFilter(
+        choices=[("open", "Open"), ("resolved", "Resolved")], label="Status", method="that_are"
+    )
+    reason = django_filters.ChoiceFilter(choices=DeadLetter.Reason.choices, label="Reason")
+    agent = AgentChoice()
+
+    def that_are(self, rows: DeadLetterQuerySet, _name: str, status: str) -> QuerySet[DeadLetter]:
+        """Keep what is open, or what is resolved."""
+        return rows.open() if status == "open" else rows.resolved()
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    """Turns that could not be learned from; where their words are, not the words."""
+
+    class Meta:
+        model = DeadLetter
+        fields = [
+            "id",
+            "agent_id",
+            "session_id",
+            "first_turn",
+            "last_turn",
+            "reason",
+            "extractor",
+            "attempts",
+            "retry_after",
+            "resolved_at",
+            "created_at",
+        ]
+
+
+class DeadLetterViewSet(OrgViewSet[DeadLetter]):
+    """See what could not be learned from, and have it tried again."""
+
+    queryset = DeadLetter.objects.all()
+    required: ClassVar = {
+        "list": Permission.JOB_MANAGE,
+        "retry": Permission.JOB_MANAGE,
+        "retry_many": Permission.JOB_MANAGE,
+    }
+
+    @documented(query=filter_query(DeadLetterFilter), answers=page_of(DeadLetterSerializer))
+    def list(self, _request: Request) -> Response:
+        """List dead letters, newest first."""
+        letters, query = self.filtered(DeadLetterFilter)
+        return self.page(letters, query, DeadLetterSerializer().to_representation)
+
+    @documented(takes=Reason, answers=DeadLetterSerializer, refuses={409: ["DEAD_LETTER_RESOLVED"]})
+    def retry(self, request: Request, **_ids: UUID) -> Response:
+        """Make the turns due at once. 409 when they have been learned from."""
+        letter = self.get_object()
+        reason = self.read(Reason, request.data)["reason"]
+        letter = retry_dead_letter(dead_letter=letter, actor=self.caller.actor, reason=reason)
+        return Response(DeadLetterSerializer(letter).data)
+
+    @documented(takes=Chosen, answers=BulkOutcome, refuses={409: ["SELECTION_CHANGED"]})
+    def retry_many(self, request: Request) -> Response:
+        """Make the turns of many dead letters due at once, 500 at most.
+
+        Learning from them is the workers' own queue, so nothing more is handed over.
+        """
+        asked: dict[str, Any] = self.read(Chosen, request.data)
+        selection = read_bulk(asked, DeadLetterFilter, self.get_queryset(), self.caller)
+        if selection.count > IN_REQUEST:
+            raise InvalidSelection(f"At most {IN_REQUEST} dead letters are retried at once.")
+        return changed(selection, RETRY, self.caller.actor, asked["reason"])

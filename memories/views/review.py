@@ -1,0 +1,81 @@
+"""The review inbox of the console: what waits, and one decision after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from ibex.errors import DomainError
+from ibex.http import page_or_fragment, read_page, wants_fragment
+from ibex.notices import tell
+from memories.browsing.reviewing import cases
+from memories.forms import DatesForm
+from memories.models import Memory
+from memories.steering import review
+from memories.views.memory import find, require
+from memories.views.undo import undo_address
+from orgs.access import OrgRequest, operator_page
+from orgs.permissions import Permission
+
+CASES = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One way to decide about a memory that waits."""
+
+    service: Callable[..., Memory]
+    done: str
+
+
+DECISIONS = {
+    "keep": Decision(review.keep_memory, "Kept: it is used from now on."),
+    "replace": Decision(review.replace_with_memory, "It replaces what it contradicts."),
+    "keep-both": Decision(review.keep_both, "Both are kept, each for its time."),
+    "reject": Decision(review.reject_memory, "Rejected. It can be restored."),
+}
+
+
+@require_GET
+@operator_page(Permission.MEMORY_READ)
+def inbox(request: OrgRequest) -> HttpResponse:
+    """List what waits for somebody to decide, the newest first."""
+    return _page(request)
+
+
+@require_POST
+@operator_page(Permission.MEMORY_READ)
+def decide(request: OrgRequest, memory_id: UUID, decision: str) -> HttpResponse:
+    """Decide about one memory; htmx gets the inbox as it is then."""
+    row, chosen = find(request, memory_id), DECISIONS[decision]
+    require(request, Permission.MEMORY_REVIEW)
+    values: dict[str, Any] = {"reason": request.POST.get("reason", "").strip()[:500]}
+    if decision == "keep-both":
+        form = DatesForm(request.POST)
+        if not form.is_valid():
+            words = "Say until when the one held, and from when on the other one does."
+            return _page(request, refusal=words, status=HTTPStatus.BAD_REQUEST)
+        values |= form.cleaned_data
+    try:
+        chosen.service(memory=row, actor=request.actor, **values)
+    except DomainError as error:
+        return _page(request, refusal=error.message, status=error.status)
+    back = reverse("review")
+    tell(request, chosen.done, undo=undo_address(request, back))
+    return _page(request) if wants_fragment(request) else redirect(back)
+
+
+def _page(request: OrgRequest, *, status: int = HTTPStatus.OK, **more: Any) -> HttpResponse:
+    rows = Memory.objects.filter(org=request.access.org_id).select_related("agent")
+    page = read_page(request, review.waiting(rows.defer("embedding", "terms")), limit=CASES)
+    first = cases(page.items)
+    focus = request.GET.get("focus")
+    context = {"cases": first, "page": page, "focus": focus, "dates": DatesForm(), **more}
+    template = page_or_fragment(request, "memories/review.html", "memories/_review.html")
+    return render(request, template, context, status=status)

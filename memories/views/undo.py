@@ -1,0 +1,44 @@
+"""Taking back, in the console, what one request did."""
+
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from ibex.errors import DomainError
+from ibex.notices import tell
+from memories.steering.undo import undo_changes
+from orgs.access import OrgRequest, operator_page
+from orgs.permissions import Permission
+
+
+@require_POST
+@operator_page(Permission.MEMORY_WRITE)
+def undo(request: OrgRequest, request_id: UUID) -> HttpResponse:
+    """Take back what the operator did in one request, and go back to where they were."""
+    back = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
+        back = reverse("memories")
+    try:
+        done = undo_changes(
+            org_id=request.access.org_id, request_id=str(request_id), actor=request.actor
+        )
+    except DomainError as error:
+        messages.error(request, error.message)
+        return redirect(back)
+    memories = "memory is" if done.undone == 1 else "memories are"
+    tell(request, f"Undone: {done.undone:,} {memories} as before.")
+    if done.left:
+        messages.warning(request, f"{done.left:,} were changed since and stay as they are.")
+    return redirect(back)
+
+
+def undo_address(request: OrgRequest, back: str) -> str:
+    """Name the address that takes back what this request does, and then leads to `back`."""
+    path = reverse("undo-memories", args=[request.actor.request_id])
+    return f"{path}?{urlencode({'next': back})}"
