@@ -356,6 +356,14 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
         return labels.get(value, value).lower() if value in labels else f"“{value}”"
 
 
+def read_signed(text: str, *, org_id: UUID) -> str:
+    """Return the canonical form that a list of this organization signed. Raises `BadSignature`."""
+    _name, org, canonical = signing.loads(text, salt=SALT, max_age=SIGNED_FOR_S)
+    if org != str(org_id):
+        raise signing.BadSignature
+    return str(canonical)
+
+
 def _given(data: Mapping[str, Any], place: frozenset[str]) -> dict[str, list[str]]:
     """Read the parameters that are about the rows, not about the place in the list."""
     lists = data.lists() if isinstance(data, QueryDict) else ((k, [v]) for k, v in data.items())

@@ -240,6 +240,39 @@ class Token(TenantModel):
         return self.State(self.state).label
 
 
+class SavedView(TenantModel):
+    """A list's filter under a name: an operator's own, or shared with their organization.
+
+    It is kept here because it belongs to a member, whichever app the list is of.
+    """
+
+    operator = models.ForeignKey(Operator, models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    path = models.CharField(max_length=200, help_text="The list's address, without a query.")
+    query = models.CharField(max_length=2_000, help_text="The filter's canonical form.")
+    is_shared = models.BooleanField(default=False)
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org", "operator", "path", "name"],
+                name="an_operators_views_of_a_list_have_names_of_their_own",
+                violation_error_message="You have a view of this list with this name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def url(self) -> str:
+        """Where the view leads: the URL is the state, a view only fills it in."""
+        return f"{self.path}?{self.query}"
+
+
 class AuditEvent(models.Model):
     """One thing somebody did. Append-only, and it outlives its org: there is no foreign key.
 

@@ -7,6 +7,7 @@ fails for whatever is not on it. A new model with an `org` or a `subject` gets i
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.core.files.storage import storages
@@ -32,7 +33,7 @@ from memories.models import (
     Recall,
     TermStatistics,
 )
-from orgs.models import AuditEvent, Membership, Organization, Token
+from orgs.models import AuditEvent, Membership, Organization, SavedView, Token
 from sessions.archiving import ALIAS as ARCHIVE
 from sessions.archiving import archive_key
 from sessions.models import ConversationNode, Session, Turn
@@ -143,6 +144,12 @@ def requests(subject: str) -> Q:
     return Q(session_id__in=Session.objects.filter(subject=subject).values("pk"))
 
 
+def views_of(subject: str) -> Q:
+    """Find the saved views that are narrowed to a person."""
+    said = re.escape(urlencode({"subject": subject}))
+    return Q(query__regex=rf"(^|&)(not_)?{said}(&|$)")
+
+
 OF_OPERATORS = "It is about operators and agents, not about end users."
 COUNTS = "It counts; the counts follow when the postings go."
 
@@ -150,6 +157,7 @@ TABLES = [
     TableStore("organizations", Organization, without_subject=OF_OPERATORS, org_field="pk"),
     TableStore("memberships", Membership, without_subject=OF_OPERATORS),
     TableStore("tokens", Token, without_subject=OF_OPERATORS),
+    TableStore("saved views", SavedView, views_of),
     TableStore("audit", AuditEvent, column("subject_details__subject")),
     TableStore("jobs", Job, column("subject")),
     TableStore("agents", Agent, without_subject=OF_OPERATORS),

@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ibex.filtering import NOT, ListFilter
+from orgs.saved_views import views_of
 from orgs.templatetags.console import icon
 
 register = template.Library()
@@ -28,6 +29,16 @@ def narrow(filters: ListFilter, name: str, value: Any, words: str = "") -> SafeS
 def replacing(filters: ListFilter, name: str, value: Any) -> str:
     """Write the list's query string with another value of one filter."""
     return filters.replacing(name, str(value))
+
+
+@register.inclusion_tag("core/_views.html", takes_context=True)
+def saved_views(context: Any, filters: ListFilter) -> dict[str, Any]:
+    """Show the list's views; saving is offered for a filter that none of them is."""
+    request = context["request"]
+    views = views_of(request)
+    is_known = any(view.query == filters.canonical for view in views)
+    can_save = filters.is_narrowed and not filters.problems and not is_known
+    return {"request": request, "filters": filters, "views": views, "can_save": can_save}
 
 
 def _link(query: str, label: str, picture: str) -> SafeString:

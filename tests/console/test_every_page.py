@@ -94,7 +94,7 @@ def test_a_word_of_a_megabyte_leaves_every_page_readable(world: World, sign_in: 
 
 QUERIES = {
     "/": 18,
-    "/agents/": 10,
+    "/agents/": 11,
     "/memories/": 12,
     "/sessions/": 12,
     "/directives/": 10,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.apps import apps
@@ -29,7 +30,7 @@ from memories.models import (
 )
 from memories.services import write_memory
 from orgs import audit
-from orgs.models import AuditEvent, Organization, TenantModel
+from orgs.models import AuditEvent, Membership, Organization, SavedView, TenantModel
 from privacy.registry import (
     KEYS,
     TABLES,
@@ -149,6 +150,15 @@ def live(agent: Agent, subject: str, mark: str) -> None:
         agent=agent, content=f"{mark} lives in Oslo.", actor=TESTS, subject=subject
     ).memory
     make_job(agent, subject=subject)
+    with tenant(agent.org_id):
+        query = urlencode({"status": "active", "subject": subject})
+        SavedView.objects.create(
+            org_id=agent.org_id,
+            operator=Membership.objects.filter(org=agent.org_id).first().operator,
+            name=mark,
+            path="/memories/",
+            query=query,
+        )
     common = {"org_id": agent.org_id, "agent": agent}
     with tenant(agent.org_id):
         Memory.objects.filter(pk=first.pk).update(injected_count=1)
@@ -239,6 +249,7 @@ def test_an_orgs_rows_are_all_of_them(world: World, embedder_away: None) -> None
 def test_the_personal_stores_are_these() -> None:
     assert {store.model for store in PERSONAL} == {
         AuditEvent,
+        SavedView,
         Session,
         Turn,
         ConversationNode,
