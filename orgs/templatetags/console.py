@@ -1,6 +1,7 @@
 """What every page of the console writes the same way: icons, times, sizes, permissions."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django import template
@@ -49,6 +50,7 @@ STATUS_ICONS = {
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """Draw one of the vendored icons; the words beside it say what it means."""
     return format_html(
