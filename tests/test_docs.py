@@ -63,6 +63,15 @@ def test_every_decision_record_is_indexed() -> None:
     assert len({name[:4] for name in records}) == len(records)
 
 
+def test_every_row_of_the_fault_table_is_a_test_and_the_other_way_round() -> None:
+    """Each row stands twice: what may be seen, and what was measured."""
+    tests = (ROOT / "tests" / "stack" / "test_faults.py").read_text()
+    rows = re.findall(r"^\| ([a-z]+) \|", (ROOT / "docs" / "FAULTS.md").read_text(), re.MULTILINE)
+    tested = re.findall(r'endure\(\s*stack,\s*"([a-z]+)"', tests)
+    assert len(tested) >= 7
+    assert sorted(rows) == sorted([*tested, *tested])
+
+
 def test_every_link_between_pages_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     broken = [

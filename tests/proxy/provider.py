@@ -1,7 +1,13 @@
-"""A provider that speaks OpenAI's wire format on a real socket and does what a test asks of it."""
+"""A provider that speaks OpenAI's wire format on a real socket and does what a test asks of it.
+
+It runs in a thread of the test, or, to be killed, as a process of its own:
+`python -m tests.proxy.provider PORT '{"chunks": 3}'`, the second argument being its behaviour.
+"""
 
 import asyncio
 import json
+import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -34,9 +40,9 @@ class Behaviour:
 class ProviderPeer:
     """An aiohttp server in a thread of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int | None = None) -> None:
         self.behaviour = Behaviour()
-        self.port = free_port()
+        self.port = port or free_port()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._ready = threading.Event()
@@ -62,6 +68,7 @@ class ProviderPeer:
         asyncio.set_event_loop(self._loop)
         app = web.Application(client_max_size=16 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/healthz", _healthy)
         runner = web.AppRunner(app, handler_cancellation=True)
         self._loop.run_until_complete(runner.setup())
         self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", self.port).start())
@@ -142,5 +149,16 @@ class ProviderPeer:
         return response
 
 
+async def _healthy(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
 def _event(payload: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(payload).encode() + b"\n\n"
+
+
+if __name__ == "__main__":
+    peer = ProviderPeer(int(sys.argv[1]))
+    peer.reset(**json.loads(sys.argv[2]))
+    peer.start()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})

@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -45,6 +46,7 @@ def env(stores: OwnStores, provider: ProviderPeer, tmp_path: Path) -> dict[str, 
         "IBEX_PORT_OFFSET": str(free_offset("proxy")),
         "IBEX_DATABASE_URL": stores.database_url,
         "IBEX_REDIS_URL": stores.redis.url,
+        "IBEX_PROXY_REDIS_TIMEOUT_MS": "3000",
         "IBEX_LLM_MODE": "live",
         "OPENAI_API_KEY": "sk-of-the-provider",
         "OPENAI_BASE_URL": provider.base_url,
@@ -127,6 +129,19 @@ def test_nobody_meets_a_connection_that_died_with_postgres(
     stores.kill_postgres()
     stores.start_postgres()
     assert [ask(talker) for _ in range(8)] == [200] * 8
+
+
+def test_nobody_meets_a_connection_that_died_with_redis(talker: Talker, stores: OwnStores) -> None:
+    """More connections died than one client at a time would notice."""
+    assert ask_at_once(talker, 12) == [200] * 12
+    stores.kill_redis()
+    stores.start_redis()
+    assert ask_at_once(talker, 12) == [200] * 12
+
+
+def ask_at_once(talker: Talker, clients: int) -> list[int]:
+    with ThreadPoolExecutor(clients) as asking:
+        return list(asking.map(lambda n: ask(talker, session=f"s{n}"), range(clients)))
 
 
 def test_an_answer_given_while_postgres_is_away_is_recorded_when_it_is_back(

@@ -29,6 +29,7 @@ PATIENT = {
     "IBEX_PROXY_CONTEXT_DEADLINE_MS": "3000",
     "IBEX_CONTEXT_DEADLINE_MS": "2500",
     "IBEX_CONTEXT_BRANCH_MS": "2000",
+    "IBEX_PROXY_REDIS_TIMEOUT_MS": "3000",
 }
 
 
@@ -86,11 +87,17 @@ class Stack:
             self.supervisor.wait(timeout=90)
 
     def pid(self, process: str) -> int:
-        """The process id of a process of the Procfile, or of a store."""
+        """The process id of a process of the Procfile, or of a store.
+
+        Raises `OSError` while it is away.
+        """
         stores = {"redis": "redis/redis.pid", "postgres": "postgres/data/postmaster.pid"}
         if process in stores:
             return int((self.home / stores[process]).read_text().split()[0])
-        return int(self.facts["processes"][process]["pid"])
+        pid = self.facts["processes"][process]["pid"]
+        if pid is None:
+            raise ProcessLookupError(process)
+        return int(pid)
 
     def signal(self, process: str, number: int) -> None:
         os.kill(self.pid(process), number)
@@ -146,14 +153,15 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
 
 
 @contextmanager
-def running_stack() -> Iterator[Stack]:
-    """Start a stack in a folder of its own, and leave nothing of it behind."""
+def running_stack(**env: str) -> Iterator[Stack]:
+    """Start a stack in a folder of its own, and leave nothing of it behind; `env` wins."""
     folder = Path(tempfile.mkdtemp(prefix="ibex-s-", dir="/tmp"))
     folder.chmod(0o711)
     models = ROOT / "var" / "models"
     running = Stack(folder / "home", free_offset(*DEFAULT_PORTS))
     if models.is_dir():
         running.env["IBEX_MODEL_DIR"] = str(models)
+    running.env |= env
     try:
         yield running.start()
     finally:
