@@ -28,11 +28,16 @@ RECORD = "SELECT ibex_record_sign_in(%s, %s, %s, %s::jsonb, %s, %s)"
 
 
 def record(
-    action: str, email: str, *, request: HttpRequest, by_operator: bool = True, **after: object
+    action: str,
+    email: str,
+    *,
+    request: HttpRequest | None,
+    by_operator: bool = True,
+    **after: object,
 ) -> None:
     """Write `sign_in.<action>` down wherever the operator of this address is a member."""
     details = json.dumps(after) if after else None
-    place = [client_ip(request), getattr(request, "request_id", "")]
+    place = [client_ip(request) if request else None, getattr(request, "request_id", "")]
     with connection.cursor() as cursor:
         cursor.execute(RECORD, [email, by_operator, f"sign_in.{action}", details, *place])
 
@@ -47,7 +52,7 @@ def listen() -> None:
     authenticator_removed.connect(_factor_removed)
     authenticator_reset.connect(_codes_renewed)
     password_changed.connect(_password_changed)
-    password_reset.connect(_password_changed)
+    password_reset.connect(_password_reset)
 
 
 def _signed_in(request: HttpRequest, user: Operator, **_: Any) -> None:
@@ -101,6 +106,12 @@ def _factor_removed(
 
 def _codes_renewed(request: HttpRequest, user: Operator, **_: Any) -> None:
     record("recovery_codes_renewed", user.email, request=request)
+
+
+def _password_reset(request: HttpRequest, user: Operator, **_: Any) -> None:
+    """Write it down; who can read the mail has shown more than a guess, and may sign in at once."""
+    lockouts.forget(user.email)
+    record("password_reset", user.email, request=request)
 
 
 def _password_changed(request: HttpRequest, user: Operator, **_: Any) -> None:

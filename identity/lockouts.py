@@ -53,6 +53,11 @@ def count_failure(request: HttpRequest, email: str) -> None:
     AxesProxyHandler.user_login_failed(None, {"email": email}, request)
 
 
+def forget(email: str) -> None:
+    """Start the count of one address anew, wherever it was typed."""
+    AxesProxyHandler.reset_attempts(username=email)
+
+
 def lockout_page(
     request: HttpRequest,
     _response: HttpResponse | None = None,

@@ -55,6 +55,7 @@ GROUPS: list[tuple[str, list[Section]]] = [
         [
             Section("organization-settings", "Organization", "building", P.ORG_SETTINGS),
             Section("members", "Members", "users", P.USER_MANAGE),
+            Section("lockouts", "Lockouts", "shield-exclamation", P.USER_MANAGE),
             Section("tokens", "Tokens", "key", P.TOKEN_CREATE),
             Section("me", "Me", "user"),
         ],
@@ -88,7 +89,7 @@ def navigation(access: Access, path: str) -> list[Group]:
         for label, sections in GROUPS
     ]
     here = max(
-        (url for _, pairs in found for _, url in pairs if _lies_in(path, url)), default="/", key=len
+        (url for _, pairs in found for _, url in pairs if _lies_in(path, url)), default="", key=len
     )
     return [
         Group(label, [_entry(section, url, access, here) for section, url in pairs])

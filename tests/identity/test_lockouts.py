@@ -1,6 +1,7 @@
 """Too many wrong passwords: a lockout that says how long, and that an admin sees and lifts."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from tests.conftest import PASSWORD, SignIn, World
 from tests.identity.doors import attempt, events
+from tests.identity.test_reset_password import NEW, choose, link_in
 
 LIMIT = 5
 
@@ -153,3 +155,10 @@ def test_lifting_needs_a_csrf_token(world: World) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.alice)
     assert client.post("/settings/lockouts/1/lift/").status_code == 403
+
+
+def test_a_new_password_by_mail_opens_sign_in_at_once(world: World, mailbox: list[Any]) -> None:
+    lock_out(world.alice.email)
+    Client().post("/accounts/password/reset/", {"email": world.alice.email})
+    choose(Client(), link_in(mailbox[0]))
+    assert attempt(world.alice.email, NEW).status_code == 302

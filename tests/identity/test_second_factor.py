@@ -5,6 +5,8 @@ import time
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
 
@@ -227,3 +229,15 @@ def test_the_api_asks_for_it_too(world: World, sign_in: SignIn, settings) -> Non
 def test_the_second_step_alone_leads_back_to_the_first(world: World) -> None:
     assert Client().get(SECOND_FACTOR)["Location"].startswith(SIGN_IN)
     assert Client().post(SECOND_FACTOR, {"code": "123456"})["Location"].startswith(SIGN_IN)
+
+
+def test_whoever_runs_the_installation_takes_a_lost_factor_away(world: World, clock) -> None:
+    before = sign_in_by_password(world.alice)
+    set_up_app(before)
+    call_command("reset_second_factor", world.alice.email.upper())
+    assert not is_signed_in(before)
+    assert is_signed_in(sign_in_by_password(world.alice))
+    (event,) = events(world.acme, "sign_in.factors_reset")
+    assert (event.actor_type, event.target_id) == ("system", world.alice.pk)
+    with pytest.raises(CommandError, match="No operator"):
+        call_command("reset_second_factor", "nobody@example.com")
