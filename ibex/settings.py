@@ -220,6 +220,7 @@ EMAIL_HOST_PASSWORD = MAIL.password if MAIL else ""
 EMAIL_USE_TLS = MAIL.starttls if MAIL else False
 EMAIL_USE_SSL = MAIL.tls if MAIL else False
 EMAIL_TIMEOUT = 10
+CONSOLE_URL: str = env.str("IBEX_CONSOLE_URL", "")
 DEFAULT_FROM_EMAIL: str = env.str("IBEX_EMAIL_FROM", "IBEX <ibex@localhost>")
 
 REST_FRAMEWORK = {

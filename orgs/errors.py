@@ -37,3 +37,63 @@ class TokenExists(DomainError):
             "This token was created already, and its secret was shown then. If it was lost, "
             "revoke the token and create another."
         )
+
+
+class RoleOutOfReach(DomainError):
+    """Nobody gives or takes a role that may do more than they may themselves."""
+
+    code = "INSUFFICIENT_PERMISSIONS"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, role: str) -> None:
+        super().__init__(f"You do not hold all that {role} may do, so you cannot give or take it.")
+
+
+class OwnSuspension(DomainError):
+    """Whoever suspends themselves could not take it back."""
+
+    code = "CONFLICT"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("You cannot suspend yourself; you can leave, or have another do it.")
+
+
+class AlreadyMember(DomainError):
+    """The person of this address is in the organization already."""
+
+    code = "ALREADY_MEMBER"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("Somebody with this address is a member already.")
+
+
+class AlreadyInvited(DomainError):
+    """An invitation of this address waits; it can be sent again, or withdrawn."""
+
+    code = "ALREADY_INVITED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("This address is invited already. Send that invitation again.")
+
+
+class InvitationClosed(DomainError):
+    """The link is unknown, used, withdrawn or too old: the same words for all of them."""
+
+    code = "INVITATION_CLOSED"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("This invitation is not valid any more. Ask for another.")
+
+
+class InvitationForAnother(DomainError):
+    """The one who is signed in is not the one who was invited, or has an account to sign in to."""
+
+    code = "INVITATION_FOR_ANOTHER"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("Sign in with the address that was invited.")

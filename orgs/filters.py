@@ -7,7 +7,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from ibex.filtering import AgentChoice, ListFilter
-from orgs.models import Token, TokenQuerySet
+from orgs.models import Membership, Token, TokenQuerySet
 
 _MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
@@ -47,4 +47,21 @@ class AuditFilter(ListFilter):
     )
     until = django_filters.IsoDateTimeFilter(
         field_name="at", lookup_expr="lt", label="Before", widget=_MOMENT
+    )
+
+
+class MemberFilter(ListFilter):
+    """Members by address, role, and whether they may enter."""
+
+    facets: ClassVar = ("role",)
+    typed: ClassVar = ("q",)
+
+    q = django_filters.CharFilter(
+        field_name="operator__email", lookup_expr="icontains", label="Address", max_length=255
+    )
+    role = django_filters.ChoiceFilter(
+        choices=Membership.Role.choices, label="Role", empty_label="Any"
+    )
+    suspended = django_filters.BooleanFilter(
+        field_name="suspended_at", lookup_expr="isnull", exclude=True, label="Suspended"
     )

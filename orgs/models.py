@@ -165,9 +165,64 @@ class Membership(TenantModel):
         return f"{self.operator} ({self.role})"
 
     @property
+    def state(self) -> str:
+        """Whether they may enter, in a word."""
+        return "active" if self.suspended_at is None else "suspended"
+
+    @property
     def permissions(self) -> Permission:
         """The bits of this role."""
         return ROLE_PERMISSIONS[self.role]
+
+
+class InvitationQuerySet(OrgQuerySet["Invitation"]):
+    """Invitations by whether somebody may still come of them."""
+
+    def waiting(self) -> Self:
+        """Keep what was neither accepted nor withdrawn; some of it may have expired."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
+
+class Invitation(TenantModel):
+    """A role that waits for the person of an address. Its link works once, for seven days.
+
+    Only an HMAC of the link's secret is kept; sending it again makes another secret.
+    """
+
+    email = models.EmailField()
+    role = EnumField(choices=Membership.Role)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        Operator, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org", "email"],
+                condition=Q(accepted_at=None, withdrawn_at=None),
+                name="an_address_is_invited_once_at_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.role})"
+
+    @property
+    def state(self) -> str:
+        """Whether its link still works, in a word."""
+        if self.accepted_at is not None:
+            return "accepted"
+        if self.withdrawn_at is not None:
+            return "withdrawn"
+        return "expired" if self.expires_at <= timezone.now() else "waiting"
 
 
 class TokenQuerySet(OrgQuerySet["Token"]):

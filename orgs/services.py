@@ -1,4 +1,4 @@
-"""Every write to organizations, operators, memberships and tokens."""
+"""Every write to organizations and tokens; `orgs.members` writes who is in them."""
 
 from datetime import datetime
 from ipaddress import ip_network
@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -16,11 +15,21 @@ from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
 from orgs.credentials import new_token, token_digest, token_prefix
-from orgs.errors import LastOwner, PermissionElevation, TokenExists
-from orgs.models import AuditEvent, Membership, Operator, Organization, Token
+from orgs.errors import PermissionElevation, TokenExists
+from orgs.models import AuditEvent, Organization, Token
 from orgs.permissions import Permission, api_names
 
 MAX_NETWORKS = 50
+SETTINGS = frozenset(
+    {
+        "name",
+        "data_retention_days",
+        "memory_extraction_enabled",
+        "mfa_required",
+        "rpm",
+        "monthly_token_budget",
+    }
+)
 
 
 def create_organization(
@@ -35,33 +44,23 @@ def create_organization(
     return org
 
 
-@transaction.atomic
-def add_member(*, org: Organization, operator: Operator, role: str, actor: Actor) -> Membership:
-    """Give an operator a role in `org`. Raises `ValidationError` when they already have one."""
+def update_organization(
+    *, org: Organization, actor: Actor, reason: str = "", **changes: Any
+) -> Organization:
+    """Change settings of an organization. Raises `ValidationError` for a value out of range."""
+    if unknown := set(changes) - SETTINGS:
+        raise TypeError(f"{sorted(unknown)} of an organization cannot be set.")
     with tenant(org):
-        membership = Membership(org=org, operator=operator, role=role)
-        membership.full_clean()
-        membership.save(force_insert=True)
-        audit.record("membership.create", membership, actor=actor, after={"role": role})
-    return membership
-
-
-def change_role(*, membership: Membership, role: str, actor: Actor) -> Membership:
-    """Change a member's role. Raises `LastOwner` rather than leave an org without one."""
-    with tenant(membership.org_id):
-        owners = Membership.objects.select_for_update().filter(
-            role=Membership.Role.OWNER, suspended_at=None
-        )
-        if role != Membership.Role.OWNER and [m.pk for m in owners] == [membership.pk]:
-            raise LastOwner
-        before = {"role": membership.role}
-        membership.role = role
-        membership.full_clean()
-        membership.save(update_fields=["role"])
+        row = Organization.objects.select_for_update(no_key=True).get(pk=org.pk)
+        before = {name: getattr(row, name) for name in changes}
+        for name, value in changes.items():
+            setattr(row, name, value)
+        row.full_clean()
+        row.save()
         audit.record(
-            "membership.update", membership, actor=actor, before=before, after={"role": role}
+            "organization.update", row, actor=actor, before=before, after=changes, reason=reason
         )
-    return membership
+    return row
 
 
 def issue_token(

@@ -2,10 +2,44 @@
 
 from django.urls import path
 
-from orgs import audit_views, shell, token_views, views
+from orgs import audit_views, member_views, shell, token_views, views
 
 urlpatterns = [
     path("audit/", audit_views.audit, name="audit"),
+    path(
+        "settings/organization/", member_views.organization_settings, name="organization-settings"
+    ),
+    path("settings/members/", member_views.members, name="members"),
+    path("settings/members/invite/", member_views.invite, name="invite"),
+    path(
+        "settings/members/<uuid:membership_id>/role/", member_views.change_role, name="change-role"
+    ),
+    path(
+        "settings/members/<uuid:membership_id>/suspend/",
+        member_views.suspend_member,
+        name="suspend-member",
+    ),
+    path(
+        "settings/members/<uuid:membership_id>/unsuspend/",
+        member_views.unsuspend_member,
+        name="unsuspend-member",
+    ),
+    path(
+        "settings/members/<uuid:membership_id>/remove/",
+        member_views.remove_member,
+        name="remove-member",
+    ),
+    path(
+        "settings/invitations/<uuid:invitation_id>/resend/",
+        member_views.resend_invitation,
+        name="resend-invitation",
+    ),
+    path(
+        "settings/invitations/<uuid:invitation_id>/withdraw/",
+        member_views.withdraw_invitation,
+        name="withdraw-invitation",
+    ),
+    path("invitations/<str:secret>/", member_views.accept_invitation, name="accept-invitation"),
     path("settings/tokens/", token_views.tokens, name="tokens"),
     path("settings/tokens/new/", token_views.new_token, name="new-token"),
     path("settings/tokens/<uuid:token_id>/revoke/", token_views.revoke_token, name="revoke-token"),

@@ -33,7 +33,14 @@ from memories.models import (
     Recall,
     TermStatistics,
 )
-from orgs.models import AuditEvent, Membership, Organization, SavedView, Token
+from orgs.models import (
+    AuditEvent,
+    Invitation,
+    Membership,
+    Organization,
+    SavedView,
+    Token,
+)
 from sessions.archiving import ALIAS as ARCHIVE
 from sessions.archiving import archive_key
 from sessions.models import ConversationNode, Session, Turn
@@ -156,6 +163,7 @@ COUNTS = "It counts; the counts follow when the postings go."
 TABLES = [
     TableStore("organizations", Organization, without_subject=OF_OPERATORS, org_field="pk"),
     TableStore("memberships", Membership, without_subject=OF_OPERATORS),
+    TableStore("invitations", Invitation, without_subject=OF_OPERATORS),
     TableStore("tokens", Token, without_subject=OF_OPERATORS),
     TableStore("saved views", SavedView, views_of),
     TableStore("audit", AuditEvent, column("subject_details__subject")),

@@ -28,9 +28,10 @@ from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.indexing.vectors import embedder
 from orgs.audit import Actor
+from orgs.members import add_member
 from orgs.models import Membership, Operator, Organization, Token
 from orgs.permissions import ALL, Permission
-from orgs.services import add_member, create_organization, issue_token
+from orgs.services import create_organization, issue_token
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "ibex_test_template"

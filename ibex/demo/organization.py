@@ -9,8 +9,9 @@ from redis import Redis
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
+from orgs.members import add_member
 from orgs.models import AuditEvent, Membership, Operator, Organization
-from orgs.services import add_member, create_organization
+from orgs.services import create_organization
 from privacy.registry import KEYS
 from sessions.models import Session
 

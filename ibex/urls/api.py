@@ -10,6 +10,7 @@ from memories.api.dead_letters import DeadLetterViewSet
 from memories.api.org import MemoriesOfAgentViewSet, OrgMemoryViewSet
 from orgs.api import TokenViewSet
 from orgs.audit_api import AuditViewSet
+from orgs.member_api import InvitationViewSet, MemberViewSet, OrganizationViewSet
 from sessions.api import ArchiveDownload, SessionViewSet
 
 agents = [
@@ -105,9 +106,36 @@ tokens = [
     path("tokens/<uuid:pk>/revoke", TokenViewSet.as_view({"post": "revoke"})),
 ]
 
+members = [
+    path("members", MemberViewSet.as_view({"get": "list"})),
+    path(
+        "members/<uuid:pk>",
+        MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+    ),
+    path("members/<uuid:pk>/suspend", MemberViewSet.as_view({"post": "suspend"})),
+    path("members/<uuid:pk>/unsuspend", MemberViewSet.as_view({"post": "unsuspend"})),
+    path("invitations", InvitationViewSet.as_view({"get": "list", "post": "create"})),
+    path("invitations/<uuid:pk>/resend", InvitationViewSet.as_view({"post": "resend"})),
+    path("invitations/<uuid:pk>/withdraw", InvitationViewSet.as_view({"post": "withdraw"})),
+    path(
+        "organization",
+        OrganizationViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+    ),
+]
+
 audit = [path("audit", AuditViewSet.as_view({"get": "list"}))]
 
-everything = [*agents, *audit, *dead_letters, *directive, *jobs, *memories, *sessions, *tokens]
+everything = [
+    *agents,
+    *audit,
+    *dead_letters,
+    *directive,
+    *jobs,
+    *members,
+    *memories,
+    *sessions,
+    *tokens,
+]
 
 urlpatterns = [
     path("api/docs/", api_docs, name="api-docs"),

@@ -14,7 +14,9 @@ from ibex.tenancy import tenant
 from jobs.models import Job
 from memories.models import DeadLetter, Memory, MemoryLabel
 from orgs.audit import Actor
-from orgs.models import Token
+from orgs.invitations import invite
+from orgs.members import add_member
+from orgs.models import Invitation, Membership, Operator, Token
 from orgs.permissions import ALL, CHAT
 from orgs.services import issue_token
 from sessions.models import Session, Turn
@@ -110,3 +112,21 @@ def make_token(agent: Agent, **options: Any) -> Token:
         **options,
     )
     return token
+
+
+def make_member(agent: Agent, role: str = "viewer") -> Membership:
+    """Put somebody new into the agent's organization."""
+    operator = Operator.objects.create(email=f"{uuid7()}@example.com")
+    return add_member(org=agent.org, operator=operator, role=role, actor=Actor.system("tests"))
+
+
+def make_invitation(agent: Agent, role: str = "viewer") -> Invitation:
+    """Invite somebody new into the agent's organization."""
+    invitation, _secret = invite(
+        org=agent.org,
+        email=f"{uuid7()}@example.com",
+        role=role,
+        actor=Actor.system("tests"),
+        held=ALL,
+    )
+    return invitation

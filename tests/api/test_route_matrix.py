@@ -19,7 +19,15 @@ from orgs.authentication import OperatorAuthentication
 from orgs.permissions import ALL, VIEWER, Permission
 from orgs.services import revoke_token
 from tests.api.conftest import MakeApi, refused
-from tests.api.rows import make_dead_letter, make_job, make_memory, make_session, make_token
+from tests.api.rows import (
+    make_dead_letter,
+    make_invitation,
+    make_job,
+    make_member,
+    make_memory,
+    make_session,
+    make_token,
+)
 from tests.conftest import TESTS, World
 
 ROLES = ("memory", "api")
@@ -63,6 +71,8 @@ def routes() -> list[Route]:
     return found
 
 
+WHOLE_ORG = ("/api/v1/members", "/api/v1/invitations")
+"""What does not exist for a token of one agent."""
 ROUTES = routes()
 SAMPLE: dict[str, Any] = {
     "search": {"query": "ships", "mode": "keyword"},
@@ -106,6 +116,7 @@ def test_the_routes_are_these() -> None:
     """Adding a route means adding it here, and to the contract's list."""
     assert sorted(NAMES) == [
         "DELETE /api/v1/agents/<uuid:agent_id>/directive/draft",
+        "DELETE /api/v1/members/<uuid:pk>",
         "DELETE /api/v1/memories/<uuid:pk>",
         "DELETE /v1/memories/<uuid:pk>",
         "GET /api/v1/agents",
@@ -120,12 +131,16 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/agents/<uuid:pk>/stats",
         "GET /api/v1/audit",
         "GET /api/v1/dead-letters",
+        "GET /api/v1/invitations",
         "GET /api/v1/jobs",
         "GET /api/v1/jobs/<uuid:pk>",
+        "GET /api/v1/members",
+        "GET /api/v1/members/<uuid:pk>",
         "GET /api/v1/memories",
         "GET /api/v1/memories/<uuid:pk>",
         "GET /api/v1/memories/<uuid:pk>/related",
         "GET /api/v1/memories/<uuid:pk>/versions",
+        "GET /api/v1/organization",
         "GET /api/v1/sessions",
         "GET /api/v1/sessions/<uuid:pk>",
         "GET /api/v1/sessions/<uuid:pk>/turns",
@@ -135,7 +150,9 @@ def test_the_routes_are_these() -> None:
         "GET /v1/memories/<uuid:pk>",
         "PATCH /api/v1/agents/<uuid:agent_id>/directive",
         "PATCH /api/v1/agents/<uuid:pk>",
+        "PATCH /api/v1/members/<uuid:pk>",
         "PATCH /api/v1/memories/<uuid:pk>",
+        "PATCH /api/v1/organization",
         "PATCH /v1/memories/<uuid:pk>",
         "POST /api/v1/agents",
         "POST /api/v1/agents/<uuid:agent_id>/directive/push",
@@ -146,8 +163,13 @@ def test_the_routes_are_these() -> None:
         "POST /api/v1/agents/<uuid:pk>/pause",
         "POST /api/v1/dead-letters/<uuid:pk>/retry",
         "POST /api/v1/dead-letters/retry",
+        "POST /api/v1/invitations",
+        "POST /api/v1/invitations/<uuid:pk>/resend",
+        "POST /api/v1/invitations/<uuid:pk>/withdraw",
         "POST /api/v1/jobs/<uuid:pk>/cancel",
         "POST /api/v1/jobs/<uuid:pk>/retry",
+        "POST /api/v1/members/<uuid:pk>/suspend",
+        "POST /api/v1/members/<uuid:pk>/unsuspend",
         "POST /api/v1/memories",
         "POST /api/v1/memories/<uuid:pk>/archive",
         "POST /api/v1/memories/<uuid:pk>/feedback",
@@ -298,12 +320,13 @@ def test_another_orgs_rows_look_missing(
 ) -> None:
     """Mallory holds every permission in her org, and knows all of Acme's ids."""
     mallory = api(world.token(world.elsewhere, agent=world.spy))
-    alice = api(world.token(agent=world.scout))
+    alice, whole = api(world.token(agent=world.scout)), api(world.token())
     for route in served(role, settings):
         if "<uuid" in route.path:
             path = path_to_a_row_of(world.scout, route)
             refused(mallory.call(route.method, path, sample(route)), 404, "NOT_FOUND")
-            mine = alice.call(route.method, path, sample(route))
+            caller = whole if route.path.startswith(WHOLE_ORG) else alice
+            mine = caller.call(route.method, path, sample(route))
             assert mine.status_code in {200, 204, 409}, (route, mine.content)
 
 
@@ -331,6 +354,17 @@ def test_an_unknown_path_is_told_in_the_envelope(
         refused(caller.get(path), 404, "ROUTE_NOT_FOUND")
 
 
+MAKERS = {
+    "/dead-letters/<": lambda agent: make_dead_letter(make_session(agent)),
+    "/invitations/<": make_invitation,
+    "/jobs/<": make_job,
+    "/members/<": make_member,
+    "/memories/<": lambda agent: make_memory(agent, str(uuid7())),
+    "/sessions/<": lambda agent: make_session(agent, str(uuid7())),
+    "/tokens/<": make_token,
+}
+
+
 def path_to_a_row_of(agent: Agent, route: Route) -> str:
     """Make a row of the kind that the route is about, and return its path."""
     if "/directive" in route.path:
@@ -339,14 +373,8 @@ def path_to_a_row_of(agent: Agent, route: Route) -> str:
         push_directive(agent=agent, content="Be kind.", actor=TESTS)
     if "/agents/<" in route.path:
         return address(route, pk=agent.pk, agent_id=agent.pk)
-    if "/dead-letters/<" in route.path:
-        return address(route, pk=make_dead_letter(make_session(agent)).pk)
-    if "/tokens/<" in route.path:
-        return address(route, pk=make_token(agent).pk)
-    if "/jobs/<" in route.path:
-        return address(route, pk=make_job(agent).pk)
-    make = make_memory if "/memories/<" in route.path else make_session
-    return address(route, pk=make(agent, str(uuid7())).pk)
+    (make,) = [make for place, make in MAKERS.items() if place in route.path]
+    return address(route, pk=make(agent).pk)
 
 
 def browse(client: Client, route: Route) -> Any:

@@ -10,8 +10,8 @@ from agents.services import pause_agent
 from ibex import counts
 from ibex.tenancy import tenant
 from memories.models import Memory
+from orgs.members import add_member
 from orgs.models import Membership, Operator, Organization
-from orgs.services import add_member
 from tests.api.rows import make_memory, make_session
 from tests.conftest import PASSWORD, TESTS, SignIn, World
 

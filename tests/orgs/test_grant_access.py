@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from ibex.tenancy import tenant
 from orgs.credentials import TOKEN_SHAPE, token_digest
 from orgs.errors import LastOwner, PermissionElevation
+from orgs.members import add_member, change_role
 from orgs.models import AuditEvent, Membership, Operator, Token
 from orgs.permissions import ADMIN, ALL, CHAT, MEMBER, ROLE_PERMISSIONS, VIEWER, Permission
-from orgs.services import add_member, change_role, issue_token, revoke_token
+from orgs.services import issue_token, revoke_token
 from tests.conftest import PASSWORD, TESTS, World
 
 

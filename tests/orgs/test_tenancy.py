@@ -24,6 +24,7 @@ DEFINERS = {
     "ibex_control_purge",
     "ibex_control_since",
     "ibex_ensure_partitions",
+    "ibex_invitation",
     "ibex_memberships",
     "ibex_note_change",
     "ibex_record_sign_in",

@@ -11,9 +11,10 @@ from ibex.env import env
 from ibex.tenancy import tenant
 from orgs.audit import Actor
 from orgs.credentials import DEVELOPMENT_AGENT_ID, DEVELOPMENT_ORG_ID, DEVELOPMENT_TOKEN
+from orgs.members import add_member
 from orgs.models import Membership, Operator, Organization, Token
 from orgs.permissions import ALL
-from orgs.services import add_member, create_organization, issue_token
+from orgs.services import create_organization, issue_token
 
 SEED = Actor.system("seed")
 OPERATOR_EMAIL = "operator@ibex.localhost"
