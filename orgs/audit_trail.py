@@ -78,9 +78,19 @@ def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list
 def _shown(side: dict[str, Any], name: str) -> str | None:
     if name not in side:
         return None
-    value = side[name]
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = _words(side[name])
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _words(value: Any) -> str:
+    """Write a value as a person reads it."""
+    if isinstance(value, str):
+        return value
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value)
+    return orjson.dumps(value).decode()
 
 
 def _addresses(events: list[AuditEvent]) -> dict[tuple[str, UUID | None], str]:
