@@ -222,3 +222,16 @@ def test_a_long_session_costs_as_many_queries_as_a_short_one(
             client.get(path)
         for number in range(30):
             record_turn(session, f"Said {number}")
+
+
+def test_a_filter_of_an_agents_sessions_is_saved_as_a_view(world: World, sign_in: SignIn) -> None:
+    sessions, client = three(world.scout), sign_in(world.alice)
+    path = f"/agents/{world.scout.pk}/sessions/"
+    page = client.get(path, {"has_errors": "true"}).content.decode()
+    signed = page.split('name="query" value="')[1].split('"')[0]
+    sent = {"path": path, "query": signed, "name": "Broken"}
+    view = client.post(reverse("save-view"), sent)["Location"]
+    assert view.startswith(path)
+    text = client.get(view).content.decode()
+    assert "Broken" in text
+    assert [f"session-{session.pk}" in text for session in sessions] == [False, True, False]
