@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from agents.models import Agent
 from ibex.tenancy import tenant
+from orgs.members import add_member
 from orgs.models import Operator
-from orgs.services import add_member
 from tests.conftest import TESTS, SignIn, World
 from tests.identity.doors import sign_in_by_password
 

@@ -12,8 +12,8 @@ from django.test import Client
 
 from ibex.tenancy import tenant
 from identity import secrets
+from orgs.members import add_member
 from orgs.models import Organization
-from orgs.services import add_member
 from tests.conftest import PASSWORD, TESTS, SignIn, World
 from tests.identity.doors import (
     SECOND_FACTOR,
