@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
-from tests.browser.conftest import Visit, photograph
-from tests.browser.test_journey import folder
+from tests.browser.conftest import Theme, Visit, photograph
+from tests.browser.test_journey import WIDTHS, folder
 from tests.stack.conftest import Stack
 
 __all__ = ["folder"]
@@ -228,6 +229,39 @@ def test_without_scripts_a_directive_is_written_reviewed_and_pushed(
     page.get_by_role("button", name="Push version").click()
     expect(page.locator(".notice.ok")).to_contain_text("is active")
     assert active_text(stack) == "Answer in verse."
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits(
+    stack: Stack, visit: Visit, address: str, began: int, theme: Theme
+) -> None:
+    page = visit.page
+    page.emulate_media(color_scheme=theme)
+    visit.open(address)
+    editor(page).fill(MINE)
+    saved(page)
+    paths = ["", "review/", "versions/", f"versions/?base=0&head={began}", f"versions/{began}/"]
+    paths += [f"pushes/{began}/"]
+    found = {}
+    for path in paths:
+        visit.open(address + path)
+        found[path] = violations(page)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+        page.set_viewport_size({"width": 1440, "height": 1000})
+    push(stack, THEIRS)
+    visit.open(address + "review/")
+    found["conflict"] = violations(page)
+    throw_away(page, visit.base, address)
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def violations(page: Page) -> list[str]:
+    """Ask axe for what it finds by WCAG 2.2 A and AA; name each with the first element at fault."""
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+    answer = Axe().run(page, options=options).response
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in answer["violations"]]
 
 
 def test_changes_are_walked_through_by_key(visit: Visit, address: str, began: int) -> None:

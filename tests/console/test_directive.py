@@ -345,7 +345,8 @@ def test_a_push_meanwhile_keeps_both_texts_and_lets_the_operator_merge(
     ):
         text = answer.content.decode()
         assert answer.status_code == 409
-        assert "Version 2 was pushed while you wrote on top of version 1" in text
+        assert "Version 2 was pushed while you wrote on top of <a" in text
+        assert ">version 1</a>" in text
         assert "Complaints" in text
         assert "Be very brief." in editor_text(answer)
         assert "<ins>kinder.</ins>" in text
