@@ -167,8 +167,8 @@ def _signed_in(agent: Any) -> Callable[[str], Any]:
 
     from ibex.tenancy import tenant  # noqa: PLC0415
     from orgs.audit import Actor  # noqa: PLC0415
+    from orgs.members import add_member  # noqa: PLC0415
     from orgs.models import Membership, Operator, Organization  # noqa: PLC0415
-    from orgs.services import add_member  # noqa: PLC0415
 
     owner = Operator.objects.create(email="owner@bench.example", name="Owner")
     with tenant(agent.org_id):
