@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,6 +21,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 from psycopg import sql
 
 from agents.models import Agent
@@ -141,6 +143,14 @@ class World:
             agent=agent,
             **options,  # type: ignore[arg-type]
         )
+        return text
+
+    def expired_token(self) -> str:
+        """Issue a token of Acme's, and let it expire."""
+        text = self.token()
+        with tenant(self.acme):
+            past = timezone.now() - timedelta(seconds=1)
+            Token.objects.filter(pk=text.split("_")[2]).update(expires_at=past)
         return text
 
     def token_row(self, text: str) -> Token:

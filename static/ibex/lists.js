@@ -26,7 +26,7 @@
       all.checked = ticked > 0 && ticked === boxes.length;
       all.indeterminate = ticked > 0 && ticked < boxes.length;
     }
-    const query = bar.querySelector('input[name="scope"][value="query"]').checked;
+    const query = bar.querySelector('input[name="scope"][value="query"]')?.checked ?? false;
     for (const button of bar.querySelectorAll("button[formaction]")) {
       if (button.dataset.refused === undefined) button.dataset.refused = button.disabled ? "yes" : "no";
       button.disabled = button.dataset.refused === "yes" || !(ticked || query);

@@ -44,7 +44,7 @@ def test_a_header_that_holds_no_token_is_a_missing_token(
 
 
 def bad_tokens(world: World) -> dict[str, str]:
-    expired = world.token(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    expired = world.expired_token()
     revoked = world.token()
     revoke_token(token=world.token_row(revoked), actor=TESTS)
     return {

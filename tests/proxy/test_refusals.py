@@ -3,10 +3,8 @@
 import http.client
 import json
 import time
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from agents.services import archive_agent, create_agent, pause_agent
 from ibex.ids import uuid7
@@ -66,7 +64,7 @@ def test_a_token_is_required(talker: Talker) -> None:
 
 def test_every_bad_token_is_refused_in_the_same_words(talker: Talker) -> None:
     world = talker.world
-    expired = world.token(expires_at=timezone.now() - timedelta(seconds=1))
+    expired = world.expired_token()
     revoked = world.token()
     assert ask(talker, token=revoked)[0] == 200
     revoke_token(token=world.token_row(revoked), actor=TESTS)
