@@ -117,7 +117,8 @@ def test_a_memory_is_deleted_and_restored_in_place(
 ) -> None:
     page = visit.page
     visit.open("/memories/?q=walrus&mode=keyword")
-    page.locator("tr", has_text="walrus").get_by_role("link", name="walrus").click()
+    link = page.locator("tr", has_text="walrus").get_by_role("link", name="walrus")
+    visit.open(link.get_attribute("href") or "")
     address = page.url
     page.get_by_label("Reason").fill("It moved")
     page.get_by_role("button", name="Delete").click()
