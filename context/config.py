@@ -25,7 +25,7 @@ def read_config() -> Config:
         embedder_url=env.str("IBEX_EMBEDDER_URL", "http://127.0.0.1:8004"),
         branch_deadline_s=env.int("IBEX_CONTEXT_BRANCH_MS", 25) / 1000,
         deadline_s=env.int("IBEX_CONTEXT_DEADLINE_MS", 40) / 1000,
-        concurrency=env.int("IBEX_CONTEXT_CONCURRENCY", 6),
+        concurrency=env.int("IBEX_CONTEXT_CONCURRENCY", 3),
     )
     if not 0 < config.branch_deadline_s < config.deadline_s:
         raise SystemExit("IBEX_CONTEXT_BRANCH_MS must be shorter than IBEX_CONTEXT_DEADLINE_MS.")
