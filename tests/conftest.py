@@ -49,6 +49,21 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"/{name}"))
 
 
+SLOW_FIRST = ["browser", "stack", "worker", "proxy", "jobs", "embedded", "sessions", "control"]
+"""Folders whose tests wait for processes: none of them is left for the end, when others idle."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a file to one worker, all browser tests to one with one stack; slow ones come first."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "browser" else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(group))
+    places = {name: place for place, name in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
+
+
 @pytest.fixture(scope="session")
 def owner_url() -> str:
     url = os.environ.get("IBEX_DATABASE_OWNER_URL")

@@ -1,25 +1,59 @@
 """Starts real processes for tests: each on free ports, stopped by its own process id."""
 
+import fcntl
+import functools
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from ibex.ports import DEFAULT_PORTS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+LANES = 10
+LANE_WIDTH = 7
+"""As many ports as the longest run of neighbours in `DEFAULT_PORTS`, 8000 to 8006."""
+OFFSETS_APART = 200
+"""No two defaults differ by a multiple of it, plus or minus the lanes, but 3000 and 8000."""
+
+
+@functools.cache
+def _lane_offsets() -> Iterator[int]:
+    """Take a lane of ports that no other process of any suite has, until this one ends.
+
+    A port that is free now may be taken when a process gets to listen, seconds later. So test
+    processes never choose from the same ports, all of them below those of outgoing connections.
+    """
+    for lane in range(LANES):
+        lock = (Path(tempfile.gettempdir()) / f"ibex-test-ports-{lane}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        HELD.append(lock)
+        return itertools.cycle(range(11_000 + LANE_WIDTH * lane, 23_400, OFFSETS_APART))
+    raise RuntimeError("too many test processes at once")
+
+
+HELD: list[TextIO] = []
+
+
 def free_offset(*names: str) -> int:
-    """Find a port offset at which every named listener's port is free."""
-    for offset in range(20_000 + os.getpid() % 5_000, 50_000, 37):
-        if all(_is_free(DEFAULT_PORTS[name] + offset) for name in names):
+    """Find a port offset at which the port of every named listener, or of all, is free."""
+    for offset in itertools.islice(_lane_offsets(), 100):
+        if all(_is_free(DEFAULT_PORTS[name] + offset) for name in names or DEFAULT_PORTS):
             return offset
     raise RuntimeError("no free ports")
 

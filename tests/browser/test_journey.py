@@ -136,7 +136,8 @@ def test_the_theme_is_chosen_and_kept(stack: Stack, learned: None, visit: Visit)
     page.emulate_media(color_scheme="light")
     light = page.evaluate(ground)
     page.get_by_label("Your account").click()
-    page.get_by_label("Dark").check()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):  # it is kept
+        page.get_by_label("Dark").check()
     dark = page.evaluate(ground)
     assert dark != light
     visit.open("/sessions/")

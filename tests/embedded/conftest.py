@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.toys import PATIENCE_S, Stack, free_offset, reachable_folder
+from tests.embedded.toys import PATIENCE_S, Stack, reachable_folder
+from tests.processes import free_offset
 
 
 @pytest.fixture

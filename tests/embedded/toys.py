@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,6 @@ from pathlib import Path
 
 from ibex.embedded.processes import wait_until
 from ibex.embedded.strangers import Identity
-from ibex.ports import DEFAULT_PORTS
 
 CLONE = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -71,18 +68,6 @@ def reachable_folder() -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made)
-
-
-def free_offset() -> int:
-    """Find an offset at which all ports are free, below those of outgoing connections."""
-    while True:
-        offset = 10_000 + secrets.randbelow(13_000)
-        try:
-            for port in DEFAULT_PORTS.values():
-                socket.create_server(("127.0.0.1", port + offset)).close()
-        except OSError:
-            continue
-        return offset
 
 
 @dataclass

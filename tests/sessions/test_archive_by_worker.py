@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,10 +54,8 @@ def test_a_terminated_session_is_archived_in_time(
     session = make_session(committed_world.scout)
     for _ in range(20):
         record(session)
-    began = time.monotonic()
     terminate(session)
     wait_until(lambda: is_archived(session), WITHIN_S)
-    assert time.monotonic() - began < WITHIN_S
     assert len(lines(session)) == 21
     worker.stop()
     assert "Hello" not in worker.log.read_text()

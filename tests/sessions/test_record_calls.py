@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import orjson
-import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from agents.models import Agent
 from analytics.models import RequestRecord
@@ -19,8 +19,8 @@ READ = """
 SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
 WHERE relname = 'agent_sessions_session'
 """
-FEW = 60
-"""Rows that foreign keys and versions of the same row may cost, of 301 sessions."""
+FEW = 3
+"""Rows that versions of the same row may cost, of 301 sessions."""
 
 
 def call_of(
@@ -46,16 +46,21 @@ def call_of(
     return call
 
 
+def rows_read(cursor: CursorWrapper) -> int:
+    """Count the rows of sessions that this transaction has read so far."""
+    cursor.execute(READ)
+    (count,) = cursor.fetchone() or (0,)
+    return int(count)
+
+
 def record(*calls: CallRecord) -> int:
     """Record a group; return how many rows of stored sessions were read for it."""
     items = orjson.dumps([call.columns(n) for n, call in enumerate(calls, start=1)]).decode()
     bodies = [call.request for call in calls], [call.completion for call in calls]
     with tenant(calls[0].org_id), connection.cursor() as cursor:
+        before = rows_read(cursor)
         cursor.execute(RECORD, [items, *bodies, timedelta(minutes=30)])
-        cursor.execute(READ)
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+        return rows_read(cursor) - before
 
 
 def turns_of(agent: Agent) -> list[tuple[str, str | None, int, str]]:
@@ -142,15 +147,11 @@ def test_a_group_of_two_orgs_is_recorded_in_each(world: World) -> None:
     assert [turn[3] for turn in turns_of(world.spy)] == [theirs.request_id]
 
 
-@pytest.mark.xfail(
-    reason="After other tests of this folder a kept plan still reads 752 rows; alone it reads few.",
-    strict=False,
-)
 def test_its_cost_does_not_grow_with_the_sessions_that_are_stored(world: World) -> None:
     """The plan is made while there are none; it must still be right when there are many."""
     for _ in range(8):
         record(call_of(world.scout, "first"))
     for hundred in range(3):
         record(*(call_of(world.scout, f"{hundred}-{n}") for n in range(100)))
-    assert record(call_of(world.scout, "1-50")) < FEW
-    assert record(call_of(world.scout, "another")) < FEW
+    assert record(call_of(world.scout, "1-50")) <= FEW
+    assert record(call_of(world.scout, "another")) <= FEW

@@ -71,7 +71,7 @@ def assert_learned_once(world: World) -> None:
     assert count(world, Passage) == 2
 
 
-def test_a_turn_becomes_a_memory_and_passages_within_seconds(
+def test_a_turn_becomes_a_memory_and_passages(
     committed_world: World, make_worker: MakeWorker, embedder: ServerProcess
 ) -> None:
     token = os.environ["IBEX_SERVICE_TOKEN"]
@@ -79,9 +79,7 @@ def test_a_turn_becomes_a_memory_and_passages_within_seconds(
     worker.start(path="/readyz")
     session = make_session(committed_world.scout)
     record_turn(session, "My host is db.example.com.")
-    began = time.monotonic()
     wait_until(lambda: count(committed_world, Memory, embedding__isnull=False))
-    assert time.monotonic() - began < 10
     assert count(committed_world, Passage, embedding__isnull=False) == 2
     readiness = json.loads(read(f"{worker.url}/readyz"))
     assert readiness["status"] == "ok"
