@@ -23,6 +23,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling
 
 from agents.models import Agent
 from agents.services import create_agent
@@ -53,13 +54,19 @@ SLOW_FIRST = ["browser", "stack", "worker", "proxy", "jobs", "embedded", "sessio
 """Folders whose tests wait for processes: none of them is left for the end, when others idle."""
 
 
-@pytest.hookimpl(tryfirst=True)
+class FilesScheduling(LoadFileScheduling):
+    """A file goes to one worker, and all browser tests to one: they share a stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        in_browser = nodeid.startswith("tests/browser/")
+        return "tests/browser" if in_browser else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesScheduling:
+    return FilesScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a file to one worker, all browser tests to one with one stack; slow ones come first."""
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder == "browser" else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(group))
     places = {name: place for place, name in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
 
