@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from rest_framework.request import Request
 
 from ibex.tenancy import tenant
 from orgs.access import accesses_of, chosen_access, lacks_second_factor
+from orgs.addresses import is_allowed
 from orgs.audit import Actor
 from orgs.credentials import TOKEN_SHAPE, token_digest, token_prefix
 from orgs.models import AuditEvent, Operator, Organization, Token
@@ -137,17 +137,6 @@ def find_credential(text: str) -> Credential | None:
         cursor.execute(ROUTE, [digest])
         row = cursor.fetchone()
     return Credential(*row) if row else None
-
-
-def is_allowed(ip: str | None, networks: list[str]) -> bool:
-    """Say whether an address lies in one of the networks; an unreadable one never does."""
-    try:
-        address = ip_address(ip or "")
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in ip_network(network) for network in networks)
 
 
 def refuse_forgery(request: HttpRequest) -> None:

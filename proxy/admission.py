@@ -1,9 +1,9 @@
 """May this caller talk as this agent? Token, organization, agent, permissions, in that order."""
 
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
 from uuid import UUID
 
+from orgs.addresses import is_allowed
 from orgs.credentials import TOKEN_SHAPE, token_digest
 from orgs.permissions import Permission
 from proxy.errors import NEVER_RETRY, ProxyError, invalid_token
@@ -44,7 +44,7 @@ def admit(request: Request, route: Route | None, agent: UUID | None, needed: Per
     """Return the route when the caller may use it. Raises `ProxyError` 400, 401 or 403."""
     if route is None or route.revoked_at or _is_past(route.expires_at):
         raise invalid_token()
-    if route.allowed_ips and not _is_allowed(request.client_ip, route.allowed_ips):
+    if route.allowed_ips and not is_allowed(request.client_ip, route.allowed_ips):
         raise _forbidden("IP_NOT_ALLOWED", "This token may not be used from your address.")
     if route.org_status != "active":
         raise _forbidden("ORG_SUSPENDED", "The organization is suspended.")
@@ -65,11 +65,3 @@ def _forbidden(code: str, message: str) -> ProxyError:
 
 def _is_past(moment: datetime | None) -> bool:
     return moment is not None and moment <= datetime.now(UTC)
-
-
-def _is_allowed(ip: str, networks: list[str]) -> bool:
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return False
-    return any(address in ip_network(network) for network in networks)
