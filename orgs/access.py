@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 
 from ibex.http import client_ip
@@ -144,7 +145,12 @@ def frame(request: OrgRequest) -> None:
 
 
 def choose(request: OrgRequest, access: Access) -> None:
-    """Work in this organization from now on, and after the next sign-in too."""
+    """Work in this organization from now on, and after the next sign-in too.
+
+    Forms that other tabs opened in the organization before are refused from now on: what they
+    hold was never meant for this one.
+    """
+    rotate_token(request)
     request.session[CHOSEN_ORG] = str(access.org_id)
     Operator.objects.filter(pk=request.user.pk).update(chosen_org_id=access.org_id)
 

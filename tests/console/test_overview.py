@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from agents.models import Agent
 from agents.services import pause_agent
 from ibex import counts
 from ibex.tenancy import tenant
@@ -14,6 +15,7 @@ from orgs.members import add_member
 from orgs.models import Membership, Operator, Organization
 from tests.api.rows import make_memory, make_session
 from tests.conftest import PASSWORD, TESTS, SignIn, World
+from tests.console.test_steer_agents import NEW
 
 
 def page(client: Client, path: str = "/") -> str:
@@ -60,6 +62,28 @@ def test_an_operator_of_two_organizations_chooses(world: World, sign_in: SignIn)
     assert "Spy" in text
     assert "Scout" not in text
     assert "viewer" in text
+
+
+def test_a_form_of_the_organization_before_changes_nothing_in_this_one(world: World) -> None:
+    add_member(org=world.elsewhere, operator=world.alice, role=Membership.Role.OWNER, actor=TESTS)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(world.alice)
+
+    def form_token() -> str:
+        text = page(client, "/agents/new/")
+        return text.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
+
+    def make(name: str, token: str) -> int:
+        sent = {**NEW, "name": name, "slug": name.lower(), "csrfmiddlewaretoken": token}
+        return client.post("/agents/new/", sent).status_code
+
+    opened = form_token()
+    chosen = {"org_id": str(world.elsewhere.pk), "csrfmiddlewaretoken": opened}
+    assert client.post("/organizations/", chosen).status_code == 302
+    assert make("Stale", opened) == 403
+    assert make("Fresh", form_token()) == 302
+    with tenant(world.elsewhere):
+        assert set(Agent.objects.values_list("name", flat=True)) == {"Spy", "Fresh"}
 
 
 def test_a_foreign_organization_cannot_be_chosen(world: World, sign_in: SignIn) -> None:
