@@ -59,6 +59,16 @@ class OwnSuspension(DomainError):
         super().__init__("You cannot suspend yourself; you can leave, or have another do it.")
 
 
+class MemberGone(DomainError):
+    """Somebody else removed the member in the meantime."""
+
+    code = "NOT_FOUND"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("This person is no member any more.")
+
+
 class AlreadyMember(DomainError):
     """The person of this address is in the organization already."""
 

@@ -14,7 +14,9 @@ class InviteForm(forms.Form):
     """An address and a role, as far as the inviter may give one."""
 
     email = forms.EmailField(
-        label="Email address", widget=forms.EmailInput(attrs={"autocomplete": "off"})
+        label="Email address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )
     role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.MEMBER)
     reason = forms.CharField(required=False, max_length=500)

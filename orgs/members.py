@@ -11,7 +11,7 @@ from django.utils import timezone
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
-from orgs.errors import LastOwner, OwnSuspension, RoleOutOfReach
+from orgs.errors import LastOwner, MemberGone, OwnSuspension, RoleOutOfReach
 from orgs.models import Membership, Operator, Organization
 from orgs.permissions import ALL, ROLE_PERMISSIONS, Permission
 
@@ -102,7 +102,7 @@ def remove_member(
 ) -> None:
     """End a membership; the account and what the person made stay.
 
-    Raises `LastOwner` and `RoleOutOfReach`.
+    Raises `LastOwner`, `RoleOutOfReach`, and `MemberGone` when it has ended already.
     """
     with tenant(membership.org_id):
         row = _locked(membership)
@@ -125,7 +125,10 @@ def lock_members(org_id: UUID) -> Organization:
 
 def _locked(membership: Membership) -> Membership:
     lock_members(membership.org_id)
-    return Membership.objects.select_related("operator").get(pk=membership.pk)
+    row = Membership.objects.select_related("operator").filter(pk=membership.pk).first()
+    if row is None:
+        raise MemberGone
+    return row
 
 
 def _within_reach(role: str, held: Permission) -> None:

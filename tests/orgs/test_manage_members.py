@@ -11,7 +11,7 @@ from django.db import connections
 from ibex.tenancy import tenant
 from orgs import members
 from orgs.audit import Actor
-from orgs.errors import LastOwner, OwnSuspension, RoleOutOfReach
+from orgs.errors import LastOwner, MemberGone, OwnSuspension, RoleOutOfReach
 from orgs.models import AuditEvent, Membership, Operator
 from orgs.permissions import ADMIN, ALL, MEMBER, Permission
 from tests.api.rows import make_member
@@ -88,6 +88,15 @@ def test_an_admin_makes_no_owner_and_nobody_raises_themselves(world: World) -> N
             members.change_role(membership=row, role="owner", actor=acting(admin), held=held)
     other = make_member(world.scout)
     assert members.change_role(membership=other, role="admin", actor=TESTS, held=ADMIN).role
+
+
+def test_who_is_removed_twice_is_gone(world: World) -> None:
+    row = make_member(world.scout)
+    members.remove_member(membership=row, actor=TESTS)
+    with tenant(world.acme):
+        again = Membership(pk=row.pk, org_id=world.acme.pk)
+    with pytest.raises(MemberGone):
+        members.remove_member(membership=again, actor=TESTS)
 
 
 def test_nobody_suspends_themselves_but_may_leave(world: World) -> None:
