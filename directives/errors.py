@@ -15,6 +15,16 @@ class DirectiveSize(DomainError):
         super().__init__(f"A {what} has {least} to {limit:,} bytes; this one has {size:,}.")
 
 
+class DirectiveBlank(DomainError):
+    """A directive says something."""
+
+    code = "VALIDATION_ERROR"
+    param = "content"
+
+    def __init__(self) -> None:
+        super().__init__("A directive of spaces alone says nothing.")
+
+
 class UnknownVersion(DomainError):
     """What somebody began from has to be a version that there is."""
 

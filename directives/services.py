@@ -6,7 +6,13 @@ from django.utils import timezone
 
 from agents.errors import AgentArchived
 from agents.models import Agent
-from directives.errors import DirectiveConflict, DirectiveSize, DraftConflict, UnknownVersion
+from directives.errors import (
+    DirectiveBlank,
+    DirectiveConflict,
+    DirectiveSize,
+    DraftConflict,
+    UnknownVersion,
+)
 from directives.models import (
     MAX_BYTES,
     MAX_DRAFT_BYTES,
@@ -37,12 +43,14 @@ def push_directive(
     left out, the text replaces whatever is active. A text that is active already makes no version,
     so a push may be repeated. The pusher's own draft ends with it.
 
-    Raises `DirectiveSize`, `DirectiveConflict` and `AgentArchived`. The audit row holds the
-    text's hash and length, never the text.
+    Raises `DirectiveSize`, `DirectiveBlank`, `DirectiveConflict` and `AgentArchived`. The audit row
+    holds the text's hash and length, never the text.
     """
     size = len(content.encode())
     if not 0 < size <= MAX_BYTES:
         raise DirectiveSize(size, MAX_BYTES)
+    if not content.strip():
+        raise DirectiveBlank
     with tenant(agent.org_id):
         directive = _lock(agent)
         version = directive.active_version

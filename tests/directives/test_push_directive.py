@@ -10,7 +10,7 @@ from django.db.utils import ProgrammingError
 
 from agents.errors import AgentArchived
 from agents.services import archive_agent
-from directives.errors import DirectiveConflict, DirectiveSize
+from directives.errors import DirectiveBlank, DirectiveConflict, DirectiveSize
 from directives.models import MAX_BYTES, Directive, DirectiveVersion
 from directives.services import change_injection_mode, push_directive
 from ibex.tenancy import tenant
@@ -61,6 +61,8 @@ def test_the_size_is_counted_in_bytes(world: World) -> None:
     for content in ("", "é" * (MAX_BYTES // 2 + 1)):
         with pytest.raises(DirectiveSize):
             push_directive(agent=world.scout, content=content, actor=TESTS)
+    with pytest.raises(DirectiveBlank):
+        push_directive(agent=world.scout, content=" \n", actor=TESTS)
     with tenant(world.acme):
         assert DirectiveVersion.objects.count() == 1
 
