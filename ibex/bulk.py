@@ -82,7 +82,7 @@ def bulk_page(
     """
     if action.needs & ~request.access.permissions:
         raise PermissionDenied
-    is_confirmed = "expected" in request.POST
+    is_confirmed = bool(request.POST.get("expected"))
     refusal = ""
     try:
         selection = read_selection(request.POST, kind, rows, org_id=request.access.org_id)

@@ -74,6 +74,13 @@ def test_confirming_acts_on_all_that_matches(
         assert len(set(events.values_list("request_id", flat=True))) == 1  # one group
 
 
+def test_an_empty_count_confirms_nothing(world: World, alice: Client, many: list[Agent]) -> None:
+    sent = {"scope": "query", "query": signed(world, "name=helper"), "expected": ""}
+    answer = alice.post(PAUSE, {**sent, "reason": "Maintenance"})
+    assert b'name="expected" value="3"' in answer.content  # it is the first step
+    assert paused(world) == set()
+
+
 def test_a_count_that_changed_answers_409_with_the_new_one(
     world: World, alice: Client, many: list[Agent]
 ) -> None:
