@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from _pytest.nodeid import coerce_node_id  # a new id has no public door
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.management import call_command
@@ -67,6 +68,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FilesSche
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow folders first, and refuse tests of one id: a worker would run but one of them.
+
+    Schemathesis names an operation in a test's name alone, not in its id.
+    """
+    for item in items:
+        if item.parent and not item.nodeid.endswith(item.name):
+            item._id = coerce_node_id(f"{item.parent.nodeid}::{item.name}")
+    if len({item.nodeid for item in items}) < len(items):
+        raise pytest.UsageError("Two tests have the same id.")
     places = {name: place for place, name in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: places.get(item.path.parent.name, len(places)))
 
