@@ -36,7 +36,9 @@ def _lane_offsets() -> Iterator[int]:
     processes never choose from the same ports, all of them below those of outgoing connections.
     """
     for lane in range(LANES):
-        lock = (Path(tempfile.gettempdir()) / f"ibex-test-ports-{lane}.lock").open("w")
+        lock = (Path(tempfile.gettempdir()) / f"ibex-test-ports-{os.getuid()}-{lane}.lock").open(
+            "w"
+        )
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
