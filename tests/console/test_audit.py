@@ -103,7 +103,7 @@ def test_the_list_reads_a_fixed_number_of_queries(
     client = sign_in(world.alice)
     client.get(PATH)
     for _ in range(2):
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(11):
             client.get(PATH)
         for _ in range(3):
             pause_agent(agent=world.scout, actor=acting(world))

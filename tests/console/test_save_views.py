@@ -45,6 +45,25 @@ def test_a_view_leads_to_its_filter(world: World, alice: Client) -> None:
     assert "Save view" not in alice.get("/agents/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/agents/", "status=active"),
+        ("/audit/", "action=agent"),
+        ("/jobs/", "state=failed"),
+        ("/memories/", "status=archived"),
+        ("/sessions/", "status=completed"),
+        ("/settings/members/", "role=owner"),
+        ("/settings/tokens/", "state=active"),
+    ],
+)
+def test_every_list_keeps_views(world: World, alice: Client, path: str, query: str) -> None:
+    sent = {"path": path, "query": sealed(alice, f"{path}?{query}"), "name": "Mine"}
+    text = alice.post("/views/save/", sent, follow=True).content.decode()
+    assert f'href="{path}?{query}" aria-current="page"' in text
+    assert 'aria-current="page"' in alice.get(path).content.decode()
+
+
 def test_a_view_is_ones_own_unless_shared(world: World, alice: Client, sign_in: SignIn) -> None:
     save(alice, "Mine")
     member = sign_in(world.member("member"))
