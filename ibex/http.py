@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -66,6 +66,12 @@ def render_list(
     template = page_or_fragment(request, page, fragment)
     response = render(request, template, {"filters": filters, **context}, status=status)
     patch_vary_headers(response, ["HX-Request"])
-    if wants_fragment(request):
+    if wants_fragment(request) and not _is_shown(request):
         response["HX-Push-Url"] = address(request)
     return response
+
+
+def _is_shown(request: HttpRequest) -> bool:
+    """Say whether the page is at this address already: one that looks again adds no history."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    return (f"{shown.path}?{shown.query}" if shown.query else shown.path) == address(request)

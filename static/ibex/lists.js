@@ -63,7 +63,7 @@
     if (event.target.id !== "results") return;
     prepare();
     const said = document.querySelector("#results [data-announce]");
-    if (said && polite) polite.textContent = said.textContent;
+    if (said && polite && polite.textContent !== said.textContent) polite.textContent = said.textContent;
     if (document.activeElement === document.body) document.getElementById("results").focus({ preventScroll: true });
     mark();
   });

@@ -1,4 +1,4 @@
-/* Live updates: elements with data-live="kind:id" hear the event `live` when their row changed.
+/* Live updates: elements with data-live="kind:id kind:id" hear the event `live` when their row changed.
    While the socket is down they are asked to look every ten seconds. */
 "use strict";
 (() => {
@@ -16,10 +16,11 @@
   let poll = 0;
 
   const elements = () => [...document.querySelectorAll("[data-live]")];
-  const names = () => [...new Set(elements().map((one) => one.dataset.live))].sort();
+  const namesOf = (one) => one.dataset.live.split(" ").filter(Boolean);
+  const names = () => [...new Set(elements().flatMap(namesOf))].sort();
   const tell = (changed) => {
     for (const one of elements())
-      if (changed === null || changed.includes(one.dataset.live)) htmx.trigger(one, "live");
+      if (changed === null || namesOf(one).some((name) => changed.includes(name))) htmx.trigger(one, "live");
   };
   const isUp = () => socket?.readyState === WebSocket.OPEN;
   const say = () => {

@@ -154,3 +154,10 @@ def test_htmx_gets_only_the_results_and_the_address(world: World, sign_in: SignI
     assert answer.content.decode().lstrip().startswith('<div id="results"')
     assert answer["HX-Push-Url"] == "/agents/?name=Sco"
     assert "HX-Request" in answer["Vary"]
+
+
+def test_looking_again_at_the_same_address_adds_no_history(world: World, sign_in: SignIn) -> None:
+    shown = {"HX-Request": "true", "HX-Current-URL": "http://testserver/agents/?name=Sco"}
+    client = sign_in(world.alice)
+    assert "HX-Push-Url" not in client.get("/agents/?name=Sco", headers=shown)
+    assert client.get("/agents/?name=Spy", headers=shown)["HX-Push-Url"] == "/agents/?name=Spy"
