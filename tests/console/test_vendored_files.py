@@ -29,3 +29,4 @@ def test_pages_use_the_vendored_htmx_and_forbid_what_it_could_do() -> None:
     ):
         assert setting in base
     assert '"historyCacheSize":0' in base  # memories do not stay in the browser's storage
+    assert '"attributesToSettle":["class","width","height"]' in base  # a style would be inline
