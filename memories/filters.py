@@ -1,6 +1,8 @@
 """What lists of memories are narrowed by: the page, the API, bulk actions, exports."""
 
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Self
+from uuid import UUID
 
 import django_filters
 from django import forms
@@ -9,7 +11,8 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from agents.models import Agent
-from ibex.filtering import AgentChoice, Condition, Facet, ListFilter
+from ibex.counts import CAP, capped
+from ibex.filtering import MAX_AGENTS, AgentChoice, Condition, Facet, ListFilter
 from memories.indexing.terms import count_terms
 from memories.models import Category, Memory, MemoryQuerySet, MemoryTag, Posting
 
@@ -21,6 +24,8 @@ SORTS = [
     ("recalled", "Most recalled"),
 ]
 MAX_WORDS = 200
+MAX_FOUND = 50
+"""How many memories a search by relevance shows."""
 RECENT = 5_000
 """How many memories out of use are looked through for words: they have no text index."""
 EVERYONE = "everyone"
@@ -103,6 +108,8 @@ class MemoryFilter(ListFilter):
         "confidence_max",
     )
     """Filters of the panel below the search."""
+    found: int | None = None
+    """How many memories a search by relevance found."""
     fixed: frozenset[str] = frozenset()
     """Conditions that the page itself sets, and that cannot be taken away on it."""
 
@@ -164,8 +171,18 @@ class MemoryFilter(ListFilter):
 
     @property
     def order(self) -> str:
-        """In which order the memories come."""
+        """In which order the memories come where relevance does not order them."""
         return str(self.value("sort") or "newest")
+
+    @property
+    def is_sorted_in_vain(self) -> bool:
+        """Whether an order was asked for of a search by meaning, which has its own."""
+        return bool(self.overseen and self.value("sort"))
+
+    @property
+    def has_too_many_agents(self) -> bool:
+        """Whether relevance could order the list if it were of one agent."""
+        return self._is_ranked and not self.overseen
 
     @property
     def reads_recent(self) -> bool:
@@ -186,27 +203,48 @@ class MemoryFilter(ListFilter):
         return any(name in self.asked_below for name, _value in self.pairs)
 
     @property
-    def searching_as(self) -> str | None:
-        """The end user to search as; None for nobody in particular."""
+    def sought_person(self) -> str | None:
+        """The end user among whose memories is searched; None for anybody's."""
         subject = self.value("subject") or ""
         return None if subject in {"", EVERYONE} else str(subject)
 
-    @property
-    def ranking(self) -> Agent | None:
-        """The agent whose memories relevance orders: only active ones are ever retrieved."""
-        is_ranked = bool(self.sought) and self.value("status") in {"", None, Memory.Status.ACTIVE}
-        if not is_ranked:
-            return None
+    @cached_property
+    def overseen(self) -> tuple[UUID, ...]:
+        """The agents whose memories relevance orders; none where it does not.
+
+        Only what is in use is ever retrieved. By words the list may be sorted otherwise.
+        """
+        if not self._is_ranked:
+            return ()
         if chosen := self.value("agent"):
-            return chosen if isinstance(chosen, Agent) else None
-        agents = Agent.objects.filter(org=self.org_id)[:2]
-        return agents[0] if len(agents) == 1 else None
+            return (chosen.pk,)
+        agents = Agent.objects.filter(org=self.org_id).values_list("pk", flat=True)
+        found = tuple(agents[: MAX_AGENTS + 1])
+        return found if len(found) <= MAX_AGENTS else ()
+
+    @property
+    def _is_ranked(self) -> bool:
+        is_sorted = bool(self.value("sort")) and self.search_mode != "semantic"
+        return bool(self.sought) and not self.reads_recent and not is_sorted
+
+    @property
+    def count(self) -> str:
+        """How many rows match; what relevance orders is counted as it is shown."""
+        if self.overseen and self.found is not None:
+            return f"{MAX_FOUND}+" if self.found > MAX_FOUND else str(self.found)
+        return self._rows_counted
 
     @property
     def rows_to_rank(self) -> QuerySet[Any]:
         """The rows that everything but the words leaves."""
+        return self._without_words().rows
+
+    def _without_words(self) -> Self:
+        """Relevance narrows nothing: what is ranked and counted is what the others leave."""
+        if not self.overseen:
+            return self
         others = QueryDict(self.replacing("q", None))
-        return type(self)(others, self.queryset, org_id=self.org_id).rows
+        return type(self)(others, self.queryset, org_id=self.org_id)
 
     @property
     def conditions(self) -> list[Condition]:
@@ -224,9 +262,13 @@ class MemoryFilter(ListFilter):
         named = {name for name, _value in self.pairs}
         return bool(named - self.fixed - set(self.modes))
 
+    @cached_property
+    def _rows_counted(self) -> str:
+        return capped(self.rows.order_by().values("pk")[: CAP + 1].count())
+
     @property
     def _counted(self) -> list[Facet]:
-        counts = self._facet_counts()
+        counts = self._without_words()._facet_counts()  # noqa: SLF001 - of the same kind
         return [self._facet(name, counts.get(name, {})) for name in self.facets]
 
     def _said(self, name: str) -> str:

@@ -14,7 +14,7 @@ from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable
 from ibex.tenancy import tenant
 from memories.models import Memory
-from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_sync
+from memories.retrieval import Candidate, Query, Vector, retrieve_sync
 from memories.serializers import MemorySerializer
 
 EMBED_TIMEOUT_S = 1.0
@@ -54,8 +54,7 @@ def find_memories(
         kinds=frozenset({"memory"}),
     )
     with tenant(agent.org_id):
-        with connection.cursor() as cursor:
-            found = _answers(retrieve_sync(cursor, query), query)
+        found = search(query)
         ids = [candidate.id for candidate in found]
         rows = Memory.objects.filter(org=agent.org_id, pk__in=ids).prefetch_related("labels")
         by_id = {memory.pk: memory for memory in rows}
@@ -68,11 +67,14 @@ def find_memories(
     return {"items": items, "degraded": vector is None and question["mode"] != "keyword"}
 
 
-def _answers(found: Retrieval, query: Query) -> list[Candidate]:
-    """Choose what is shown: what passed the floor; by words alone, whatever holds one of them.
+def search(query: Query) -> list[Candidate]:
+    """Return what is shown, best first. Call it inside the tenant.
 
-    The floor keeps common words out of prompts, but who searches for one wants to find it.
+    That is what passed the floor; by words alone, whatever holds one of them: the floor keeps
+    common words out of prompts, but who searches for one wants to find it.
     """
+    with connection.cursor() as cursor:
+        found = retrieve_sync(cursor, query)
     if query.vector is not None:
         return found.candidates
     matched = [one for one in found.missed if one.scores.bm25 > 0]

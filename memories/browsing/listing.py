@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from django.http import HttpRequest
+from django.utils import timezone
 
-from agents.models import Agent
 from ibex.http import read_page
 from ibex.keyset import NEWEST_FIRST, Order, Page
 from memories.browsing.bars import ScoreBar, score_bar
-from memories.browsing.finding import find_memories
-from memories.filters import MemoryFilter
+from memories.browsing.finding import search
+from memories.filters import MAX_FOUND, MemoryFilter
 from memories.models import Memory, MemoryUse
-from memories.retrieval import Vector
+from memories.retrieval import Candidate, Query, Vector
 
-MAX_FOUND = 50
 MAX_CONSIDERED = 200
 WORD = re.compile(r"\w{2,}")
 ORDERS = {
@@ -63,17 +61,28 @@ def plain_rows(memories: Iterable[Memory], words: str = "") -> list[MemoryRow]:
     return [MemoryRow(memory, marked(memory.content, words)) for memory in memories]
 
 
-def ranked_rows(
-    agent: Agent, filters: MemoryFilter, vector: Vector | None
-) -> tuple[list[MemoryRow], bool]:
-    """Search as the agent would, keep what the filter allows, and say whether it was degraded."""
-    question = {"query": filters.sought, "mode": filters.search_mode, "limit": MAX_CONSIDERED}
-    found = find_memories(agent, question, subject=filters.searching_as, vector=vector)
-    scores = {item["id"]: item for item in found["items"]}
-    rows = {str(row.pk): row for row in filters.rows_to_rank.filter(pk__in=list(scores))}
-    ordered = [(rows[pk], item) for pk, item in scores.items() if pk in rows]
-    shown = [_ranked(memory, item, filters.sought) for memory, item in ordered[:MAX_FOUND]]
-    return shown, bool(found["degraded"])
+def ranked_rows(filters: MemoryFilter, vector: Vector | None) -> list[MemoryRow]:
+    """Rank all that the agents remember, whoever it is about, and keep what the filter allows.
+
+    Without the vector of a semantic or hybrid search, words alone are compared.
+    """
+    by_meaning_alone = filters.search_mode == "semantic" and vector is not None
+    query = Query(
+        org_id=filters.org_id,
+        agent_id=filters.overseen[0],
+        overseen=filters.overseen,
+        subject=filters.sought_person,
+        text="" if by_meaning_alone else filters.sought,
+        vector=vector,
+        now=timezone.now(),
+        limit=MAX_CONSIDERED,
+        kinds=frozenset({"memory"}),
+    )
+    found = search(query)
+    rows = filters.rows_to_rank.in_bulk([one.id for one in found])
+    kept = [one for one in found if one.id in rows]
+    filters.found = len(kept)
+    return [_ranked(rows[one.id], one, filters.sought) for one in kept[:MAX_FOUND]]
 
 
 def marked(text: str, words: str) -> list[Piece]:
@@ -86,7 +95,7 @@ def marked(text: str, words: str) -> list[Piece]:
     return [piece for piece in pieces if piece.text]
 
 
-def _ranked(memory: Memory, item: dict[str, Any], words: str) -> MemoryRow:
+def _ranked(memory: Memory, one: Candidate, words: str) -> MemoryRow:
     return MemoryRow(
-        memory, marked(memory.content, words), score_bar(item["score"], item["scores"])
+        memory, marked(memory.content, words), score_bar(one.score, asdict(one.scores))
     )

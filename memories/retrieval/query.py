@@ -22,6 +22,9 @@ class Query:
     `subject` and `session_id` are those of the request, None when it has none. Without a
     `vector` only words are compared. `as_of` asks what was believed then: superseded memories
     are found too, and what began later is not.
+
+    With `overseen` an operator asks, about all that these agents remember: no visibility, session
+    or scope holds anything back, a `subject` narrows, and pinned memories have to match as well.
     """
 
     org_id: UUID
@@ -35,6 +38,7 @@ class Query:
     limit: int = 50
     kinds: frozenset[Kind] = BOTH_KINDS
     as_of: datetime | None = None
+    overseen: tuple[UUID, ...] = ()
 
     @property
     def at(self) -> datetime:

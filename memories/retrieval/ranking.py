@@ -87,6 +87,8 @@ class Ranking:
         self.passes = related(self.cosine, self.matches, pool.words.hapax_idf)
         self.smoothed = self.relevance.copy()
         self._look_around(slice(memories, None))
+        if not pool.query.overseen:
+            self.passes |= np.array(column(self.rows, "pinned"), dtype=bool)
         self._multiply(pool.query)
         order = np.argsort(-self.final, kind="stable")
         self.passed: list[int] = order[self.passes[order]].tolist()
@@ -105,7 +107,6 @@ class Ranking:
         relevance = self.relevance[passages]
         self.smoothed[passages] = rescale(smooth(around, relevance), like=relevance)
         self.passes[passages] = beside(around, self.passes[passages])
-        self.passes |= np.array(column(self.rows, "pinned"), dtype=bool)
 
     def _multiply(self, query: Query) -> None:
         categories, dates = column(self.rows, "category"), column(self.rows, "at")

@@ -26,25 +26,38 @@ def memory_is_alive(query: Query) -> str:
     AND (m.expires_at IS NULL OR m.expires_at > %(at)s)"""
 
 
+def of_agent(query: Query, row: str) -> str:
+    """Keep the rows of the agent that asks, or of those that an operator looks through."""
+    return f"{row}.agent_id = " + ("ANY(%(agents)s::uuid[])" if query.overseen else "%(agent)s")
+
+
 def memory_of_agent(query: Query) -> str:
     """Keep the agent's own memories, whoever they are about; of one session are found apart."""
+    if query.overseen:
+        return _memory_is_overseen(query)
     return f"{memory_is_alive(query)} AND m.agent_id = %(agent)s AND m.visibility <> 'session'"
 
 
 def memory_shared(query: Query) -> str:
     """Keep what other agents of the org share with all."""
+    if query.overseen:  # what they share is their own
+        return "false"
     return f"""{memory_is_alive(query)} AND m.visibility = 'org' AND m.agent_id <> %(agent)s
     AND (m.subject = %(subject)s OR ({agent_wide(query)}))"""
 
 
 def agent_wide(query: Query) -> str:
     """Keep memories that are about nobody: all of them, or only what operators wrote."""
+    if query.overseen:
+        return "true"
     wide = "m.subject IS NULL"
     return wide if query.memory_scope == "agent" else f"{wide} AND {SHARED_SOURCE}"
 
 
 def memory_is_visible(query: Query) -> str:
     """Judge one memory in full, whichever way it was found."""
+    if query.overseen:
+        return _memory_is_overseen(query)
     mine = "m.visibility = 'session' AND m.agent_id = %(agent)s AND m.session_id = %(session)s"
     reach = "m.visibility = 'org' OR (m.visibility = 'agent' AND m.agent_id = %(agent)s)"
     return f"""{memory_is_alive(query)}
@@ -67,6 +80,8 @@ def passage_is_visible(query: Query) -> str:
 
 def posting_is_visible(query: Query) -> str:
     """Keep out what would crowd the best out; rows are judged in full afterwards."""
+    if query.overseen:
+        return "o.kind = 0" + (" AND o.subject = %(subject)s" if query.subject else "")
     wide = "o.subject IS NULL"
     if query.memory_scope == "subject":
         wide += f""" AND o.kind = 0 AND EXISTS (
@@ -75,3 +90,8 @@ def posting_is_visible(query: Query) -> str:
             WHERE p.session_id = %(session)s AND p.id = o.item_id)"""
     kinds = {frozenset({"memory"}): "o.kind = 0 AND", frozenset({"passage"}): "o.kind = 1 AND"}
     return f"{kinds.get(query.kinds, '')} NOT {own} AND (o.subject = %(subject)s OR ({wide}))"
+
+
+def _memory_is_overseen(query: Query) -> str:
+    about = " AND m.subject = %(subject)s" if query.subject else ""
+    return f"{memory_is_alive(query)} AND {of_agent(query, 'm')}{about}"

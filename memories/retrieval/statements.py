@@ -15,6 +15,7 @@ from memories.retrieval.scope import (
     memory_is_visible,
     memory_of_agent,
     memory_shared,
+    of_agent,
     passage_is_visible,
     passage_subjects,
     posting_is_visible,
@@ -72,6 +73,7 @@ def scope_parameters(query: Query, terms: str) -> dict[str, Any]:
     return {
         "org": query.org_id,
         "agent": query.agent_id,
+        "agents": list(query.overseen),
         "subject": query.subject,
         "session": query.session_id,
         "at": query.at,
@@ -101,24 +103,18 @@ def found(query: Query, parameters: dict[str, Any]) -> Statement:
 WITH corpus AS MATERIALIZED (
     SELECT coalesce(sum(documents), 0)::float8 AS documents,
            greatest(sum(total_length) / greatest(sum(documents), 1), 1)::float8 AS mean_length
-    FROM memories_corpusstatistics WHERE org_id = %(org)s AND agent_id = %(agent)s
+    FROM memories_corpusstatistics s WHERE s.org_id = %(org)s AND {of_agent(query, "s")}
 ), asked AS MATERIALIZED (
     SELECT given.term, coalesce(known.documents, 0) AS documents,
            sum(known.documents) OVER (ORDER BY known.documents, given.term) AS covered
     FROM unnest(%(terms)s::text[]) AS given (term)
-    LEFT JOIN memories_termstatistics known
-      ON known.org_id = %(org)s AND known.agent_id = %(agent)s AND known.term = given.term
+    LEFT JOIN {_term_statistics(query)}
 ), rarest AS (
     SELECT term, mean_length, {idf("asked.documents")} AS idf FROM asked CROSS JOIN corpus
     WHERE asked.documents > 0 AND (covered <= {MAX_MATCHES} OR covered = asked.documents)
 ), matches AS (
     SELECT item_id, kind, sum({bm25("frequency", "length")}) AS score
-    FROM rarest CROSS JOIN LATERAL (
-        SELECT o.item_id, o.kind, o.frequency, o.length FROM memories_posting o
-        WHERE o.org_id = %(org)s AND o.agent_id = %(agent)s AND o.term = rarest.term
-          AND {posting_is_visible(query)}
-        ORDER BY o.item_id DESC LIMIT {MAX_MATCHES}
-    ) AS posting GROUP BY item_id, kind
+    FROM rarest {_postings(query)} GROUP BY item_id, kind
 ), ranked AS (
     SELECT item_id, kind, row_number() OVER (PARTITION BY kind ORDER BY score DESC, item_id) AS rank
     FROM matches
@@ -130,7 +126,7 @@ UNION ALL
 SELECT item_id::text, kind, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE rank <= {PER_BRANCH}
 UNION ALL
 SELECT m.id::text, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
-WHERE m.pinned AND {visible}
+WHERE m.pinned AND {"false" if query.overseen else visible}
 UNION ALL
 (SELECT m.id::text, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
  WHERE m.session_id = %(session)s AND m.visibility = 'session' AND {visible}
@@ -162,6 +158,33 @@ FROM near JOIN memories_passage p USING (session_id, turn_index) {_words("p")}
 WHERE {passage_is_visible(query)}
 ORDER BY 2"""  # noqa: S608 - our own conditions
     return Statement(sql, parameters)
+
+
+def _term_statistics(query: Query) -> str:
+    """Join in how many items each term occurs; those of several agents are added up."""
+    if not query.overseen:
+        return """memories_termstatistics known
+      ON known.org_id = %(org)s AND known.agent_id = %(agent)s AND known.term = given.term"""
+    return """(
+        SELECT term, sum(documents) AS documents FROM memories_termstatistics
+        WHERE org_id = %(org)s AND agent_id = ANY(%(agents)s::uuid[])
+          AND term = ANY(%(terms)s::text[]) GROUP BY term
+    ) AS known ON known.term = given.term"""
+
+
+def _postings(query: Query) -> str:
+    """Join the newest postings of each term; several agents share the number that is read."""
+    count = max(MAX_MATCHES // max(len(query.overseen), 1), PER_BRANCH)
+    asking = "%(agent)s"
+    each = ""
+    if query.overseen:
+        asking, each = "overseen.agent", "CROSS JOIN unnest(%(agents)s::uuid[]) AS overseen (agent)"
+    return f"""{each} CROSS JOIN LATERAL (
+        SELECT o.item_id, o.kind, o.frequency, o.length FROM memories_posting o
+        WHERE o.org_id = %(org)s AND o.agent_id = {asking} AND o.term = rarest.term
+          AND {posting_is_visible(query)}
+        ORDER BY o.item_id DESC LIMIT {count}
+    ) AS posting"""  # noqa: S608 - our own conditions
 
 
 def _scored_memories(query: Query, *, has_vector: bool) -> str:

@@ -25,6 +25,8 @@ from memories.views.undo import undo_address
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
+SORT_CHOICES = [("", "Best match, else newest"), *SORTS]
+
 
 @require_GET
 @operator_page(Permission.MEMORY_READ, enters_tenant=False)
@@ -65,16 +67,16 @@ def _list(
 ) -> HttpResponse:
     """Ask the embedder first, without a transaction; then list inside the tenant."""
     org_id = request.access.org_id
-    ranking = vector = None
+    vector = None
     if asked.get("q"):
         with tenant(org_id):
             filters = _filters(asked, org_id, agent)
-            ranking = filters.ranking
-        if ranking:
+            is_ranked = bool(filters.overseen)
+        if is_ranked:
             vector = query_vector(org_id, filters.sought, filters.search_mode)
     with tenant(org_id):
         filters = _filters(asked, org_id, agent)
-        context = {"agent": agent, "sorts": SORTS, **_results(request, filters, ranking, vector)}
+        context = {"agent": agent, "sorts": SORT_CHOICES, **_results(request, filters, vector)}
         return render_list(request, page, "memories/_results.html", filters, context)
 
 
@@ -85,15 +87,15 @@ def _filters(asked: QueryDict, org_id: UUID, agent: Agent | None) -> MemoryFilte
     return filters
 
 
-def _results(
-    request: OrgRequest, filters: MemoryFilter, ranking: Agent | None, vector: Vector | None
-) -> dict[str, Any]:
-    """Rank by relevance when words are looked for in one agent; else sort as asked."""
+def _results(request: OrgRequest, filters: MemoryFilter, vector: Vector | None) -> dict[str, Any]:
+    """Rank by relevance when words are looked for; else sort as asked."""
     urls = {reverse(f"{name}-memories"): action for name, action in ACTIONS.items()}
-    bar = bulk_bar(request, filters, urls, takes_all=ranking is None)
-    if ranking:
-        rows, degraded = ranked_rows(ranking, filters, vector)
-        return {"rows": rows, "bulk": bar, "ranking": ranking, "is_degraded": degraded}
+    is_ranked = bool(filters.overseen)
+    rows = ranked_rows(filters, vector) if is_ranked else []
+    bar = bulk_bar(request, filters, urls, takes_all=not is_ranked)
+    if is_ranked:
+        degraded = vector is None and filters.search_mode != "keyword"
+        return {"rows": rows, "bulk": bar, "is_ranked": True, "is_degraded": degraded}
     page = sorted_page(request, filters)
     return {"rows": plain_rows(page.items, filters.sought), "page": page, "bulk": bar}
 

@@ -10,6 +10,9 @@ from django.urls import reverse
 from agents.models import Agent
 from agents.services import create_agent
 from ibex import http
+from ibex.tenancy import tenant
+from memories import filters
+from memories.models import Memory
 from memories.services import write_memory
 from tests.api.rows import make_memory
 from tests.conftest import TESTS, SignIn, World
@@ -47,7 +50,8 @@ def test_words_find_memories_best_first_with_a_score(world: World, sign_in: Sign
     assert "ships on Fridays" in text
     assert "Polly" not in text
     assert 'class="bar"' in text
-    assert "1 shown of" in text
+    assert "1 match" in text
+    assert "best first" in text
 
 
 def test_words_that_matched_are_marked(world: World, sign_in: SignIn) -> None:
@@ -88,9 +92,10 @@ def test_facets_narrow_a_search_and_a_list(world: World, sign_in: SignIn) -> Non
         ({"pinned": "no"}, False, True),
         ({"subject": "ada"}, False, True),
         ({"subject": "everyone"}, True, False),
-        ({"q": "fridays"}, True, False),
+        ({"q": "fridays"}, True, True),
+        ({"q": "fridays", "subject": "everyone"}, True, False),
         ({"q": "fridays", "subject": "ada"}, False, True),
-        ({"q": "fridays", "category": "preference"}, False, False),
+        ({"q": "fridays", "category": "preference"}, False, True),
     ]:
         text = shown(client, address, **query)
         assert ("team ships" in text, "Ada likes" in text) == (team, ada), query
@@ -121,18 +126,60 @@ def test_htmx_gets_the_results_alone_and_a_clean_address(world: World, sign_in: 
         assert b"<html" in whole.content
 
 
-def test_the_organizations_list_ranks_within_one_agent(world: World, sign_in: SignIn) -> None:
-    learn(world, "The team ships on Fridays.")
-    client = sign_in(world.alice)
-    assert "1 shown of" in shown(client, "/memories/", q="fridays")  # the only agent there is
+@pytest.mark.parametrize("mode", ["keyword", "semantic", "hybrid"])
+def test_the_organizations_list_ranks_what_all_its_agents_know(
+    world: World, sign_in: SignIn, embedder: list[tuple[str, bool]], mode: str
+) -> None:
     other = create_agent(
-        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+        org=world.acme, name="Other", slug="other", memory_scope="subject", actor=TESTS
     )
+    learn(world, "The team ships on Fridays.", "The parrot is called Polly.")
+    said = "On Fridays Ada ships nothing."
+    write_memory(agent=other, content=said, subject="ada", actor=TESTS)
+    write_memory(agent=world.spy, content="Mallory ships on Fridays.", actor=TESTS)
+    query = {"q": "ships on fridays", "mode": mode}
+    client = sign_in(world.alice)
+    text = shown(client, "/memories/", **query)
+    assert ("team ships" in text, "Ada ships" in text, "Mallory" in text) == (True, True, False)
+    one = shown(client, "/memories/", **query, agent=str(other.pk))
+    assert ("team ships" in one, "Ada ships" in one) == (False, True)
+    assert "Mallory ships" in shown(sign_in(world.mallory), "/memories/", **query)
+    times = [text for text, _ in embedder].count("ships on fridays")
+    assert times == (0 if mode == "keyword" else 3)
+
+
+def test_words_may_be_listed_in_another_order(world: World, sign_in: SignIn) -> None:
+    for days, fact in enumerate(("Ships on Fridays.", "Rests on Fridays, on all Fridays.")):
+        at = datetime(2026, 5, 1, tzinfo=UTC) - timedelta(days=days)
+        learn(world, fact)
+        with tenant(world.acme.pk):
+            Memory.objects.filter(content=fact).update(created_at=at)
+    client = sign_in(world.alice)
+    text = shown(client, "/memories/", q="fridays", sort="newest")
+    assert text.index("Ships on") < text.index("Rests on")
+    text = shown(client, "/memories/", q="fridays", sort="oldest")
+    assert text.index("Ships on") > text.index("Rests on")
+    assert 'class="bar"' not in text
+    by_meaning = shown(client, "/memories/", q="fridays", sort="oldest", mode="semantic")
+    assert 'class="bar"' in by_meaning
+    assert "meaning has no other order" in by_meaning
+
+
+def test_a_search_of_too_many_agents_says_so(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn(world, "The team ships on Fridays.")
+    monkeypatch.setattr(filters, "MAX_AGENTS", 0)
+    client = sign_in(world.alice)
     text = shown(client, "/memories/", q="fridays")
-    assert "Choose an agent" in text
+    assert "choose one to search by meaning" in text
     assert "team ships" in text
-    assert "1 shown of" in shown(client, "/memories/", q="fridays", agent=str(world.scout.pk))
-    assert "No memory matches" in shown(client, "/memories/", q="fridays", agent=str(other.pk))
+    text = shown(client, "/memories/", q="fridays", agent=str(world.scout.pk))
+    assert "best first" in text
+
+
+def test_an_agent_of_another_organization_is_no_filter(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
     foreign = client.get("/memories/", {"agent": str(world.spy.pk)})
     assert foreign.status_code == 400
     assert 'role="alert"' in foreign.content.decode().split('id="results"')[1]

@@ -100,7 +100,7 @@ QUERIES = {
     "/directives/": 10,
     "agent": 13,
     "memories": 22,
-    "found": 36,
+    "found": 30,
     "sessions": 14,
     "directive": 10,
     "memory": 14,

@@ -54,6 +54,35 @@ def test_another_orgs_memories_are_not_seen(world: World, by_meaning: bool) -> N
     assert find(world.spy, QUESTION, by_meaning=by_meaning) == [COFFEE]
 
 
+@BOTH_WAYS
+def test_an_operator_finds_whatever_the_agents_in_view_know(world: World, by_meaning: bool) -> None:
+    guide = other_agent(world)
+    session = open_session(world.scout, "ada")
+    words = {"pinned": "It is Tuesday.", "hers": TEA, "now": COFFEE}
+    remember(world.scout, words["pinned"], pinned=True)
+    remember(world.scout, words["hers"], subject="ada")
+    remember(world.scout, words["now"], subject="ada", visibility="session", session=session)
+    theirs = "The user drinks milk in the morning."
+    remember(guide, theirs, subject="eve")
+    for status in ("quarantined", "deleted", "superseded"):
+        remember(world.scout, f"The user drinks {status} tea in the morning.", status=status)
+    remember(world.spy, "The user drinks rum in the morning.", visibility="org")
+
+    def seen(*agents: Any, **fields: Any) -> set[str]:
+        ids = tuple(agent.pk for agent in agents)
+        kinds: frozenset[Any] = frozenset({"memory"})
+        query = {"by_meaning": by_meaning, "overseen": ids, "kinds": kinds, **fields}
+        return set(find(world.scout, QUESTION, **query))
+
+    assert seen(world.scout) == {TEA, COFFEE}
+    assert seen(guide) == {theirs}
+    assert seen(world.scout, guide) == {TEA, COFFEE, theirs}
+    assert seen(world.scout, guide, subject="eve") == {theirs}
+    assert seen(world.spy) == set()  # named, and still of another org
+    asked = {"by_meaning": by_meaning, "kinds": frozenset({"memory"})}
+    assert find(world.scout, QUESTION, **asked) == [words["pinned"]]  # what the agent itself sees
+
+
 def test_a_wrong_org_in_the_query_or_around_it_sees_nothing(world: World) -> None:
     """Row-level security holds even if the query names Acme, and the query if the tenant is hers."""
     remember(world.scout, TEA, pinned=True)

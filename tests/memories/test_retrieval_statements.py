@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from agents.models import Agent
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.retrieval import (
     CONNECTION_OPTIONS,
@@ -33,6 +34,10 @@ VARIANTS = [
         (True, False),
         (True, False),
     )
+] + [
+    {"overseen": True, "subject": subject, "in_session": False, "kinds": {"memory"}}
+    | {"by_meaning": by_meaning, "then": False, "memory_scope": "agent"}
+    for subject, by_meaning in itertools.product((None, "ada"), (True, False))
 ]
 
 
@@ -49,6 +54,8 @@ def furnish(agent: Agent) -> Any:
 def variant(agent: Agent, session: Any, options: dict[str, Any]) -> Query:
     """Build the query of one combination of options."""
     options = dict(options)
+    if options.pop("overseen", False):
+        options["overseen"] = (agent.pk, uuid7())
     return ask(
         agent,
         "Who drinks green tea?",
