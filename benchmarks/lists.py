@@ -25,8 +25,10 @@ PAGES = {
     "memories, pinned": "/memories/?pinned=yes",
     "memories, personal data": "/memories/?pii=yes",
     "memories, unsure": "/memories/?confidence_max=0.1",
-    "memories, a rare word": "/memories/?q=word77&agent=",
-    "memories, a common word": "/memories/?q=shared&agent=",
+    "memories, a rare word": "/memories/?q=word77&mode=keyword",
+    "memories, a common word": "/memories/?q=shared&mode=keyword",
+    "memories, a rare word, newest first": "/memories/?q=word77&sort=newest",
+    "memories, a common word, newest first": "/memories/?q=shared&sort=newest",
     "memories, most recalled": "/memories/?sort=recalled",
     "memories, most confident": "/memories/?sort=confidence",
     "memories, old": "/memories/?created_before=2020-01-01T00:00",
@@ -34,13 +36,30 @@ PAGES = {
     "review inbox": "/memories/review/",
     "sessions": "/sessions/",
     "sessions, completed": "/sessions/?status=completed",
+    "sessions, a name": "/sessions/?q=session-777",
+    "sessions, one person": "/sessions/?subject=person-7",
+    "sessions, with errors": "/sessions/?has_errors=true",
+    "sessions, long": "/sessions/?min_turns=1000",
+    "sessions, oldest": "/sessions/?sort=oldest",
+    "sessions, quietest": "/sessions/?sort=quietest",
     "agents": "/agents/",
     "agents, active": "/agents/?status=active",
+    "an agent": "/agents/{agent}/",
+    "an agent's memories": "/agents/{agent}/memories/",
+    "an agent's sessions": "/agents/{agent}/sessions/",
     "directives": "/directives/",
+    "an agent's versions": "/agents/{agent}/directive/versions/",
     "jobs": "/jobs/",
     "jobs, failed": "/jobs/?state=failed",
     "audit": "/audit/",
     "audit, one action": "/audit/?action=memory.archive",
+    "audit, a rare action": "/audit/?action=agent.",
+    "audit, who": "/audit/?actor=rare",
+    "audit, nobody": "/audit/?actor=nobody",
+    "members": "/settings/members/",
+    "tokens": "/settings/tokens/",
+    "tokens, a name": "/settings/tokens/?name=1999",
+    "overview": "/",
 }
 ENDPOINTS = {
     "memories": "/api/v1/memories",
@@ -52,7 +71,11 @@ ENDPOINTS = {
     "agents": "/api/v1/agents",
     "jobs": "/api/v1/jobs",
     "audit": "/api/v1/audit",
+    "members": "/api/v1/members",
+    "tokens": "/api/v1/tokens",
 }
+FEW = {"agents": 150, "tokens": 2_000, "members": 500, "versions": 2_000, "jobs": 20_000}
+"""How many there are of what does not grow with what is said."""
 
 
 def measure(*, seconds: float) -> dict[str, Any]:  # noqa: ARG001 - counts, not time, bound it
@@ -64,7 +87,7 @@ def measure(*, seconds: float) -> dict[str, Any]:  # noqa: ARG001 - counts, not 
         return {
             "rows": rows,
             "seconds_to_fill": round(filled, 1),
-            "console": _visit("dashboard", PAGES, _signed_in(agent)),
+            "console": _visit("dashboard", _of(agent, PAGES), _signed_in(agent)),
             "api": _visit("api", ENDPOINTS, _with_token(token)),
         }
 
@@ -81,21 +104,46 @@ def _fill(ready: Stage, agent: Any, rows: int) -> float:
         owner.execute(_copies("memories_memory", MEMORY), {"rows": rows})
         for words, every in (("'word' || n %% 5000", 1), ("'shared'", 3)):
             owner.execute(_postings(words, every), {"rows": rows})
-        owner.execute(_copies("orgs_auditevent", AUDIT), {"rows": rows // 10})
+        owner.execute(_copies("orgs_auditevent", AUDIT), {"rows": rows // 2})
+        owner.execute(_copies("orgs_operator", OPERATOR), {"rows": FEW["members"]})
+        for table, values, name in FEW_TABLES:
+            owner.execute(_copies(table, values), {"rows": FEW[name]})
         owner.execute("ANALYZE")
     return time.perf_counter() - began
 
 
 def _make_examples(agent: Any) -> None:
     """Make one row of each kind the usual way; the others are its copies."""
+    from django.utils import timezone  # noqa: PLC0415 - after Django is set up
+
+    from directives.services import push_directive  # noqa: PLC0415
     from ibex.tenancy import tenant  # noqa: PLC0415
-    from memories.services import write_memory  # noqa: PLC0415 - after Django is set up
+    from jobs.models import Job  # noqa: PLC0415
+    from memories.services import write_memory  # noqa: PLC0415
     from orgs.audit import Actor  # noqa: PLC0415
+    from orgs.members import add_member  # noqa: PLC0415
+    from orgs.models import Membership, Operator, Organization  # noqa: PLC0415
     from sessions.models import Session  # noqa: PLC0415
 
-    write_memory(agent=agent, content="An example.", actor=Actor.system("benchmark"))
+    actor = Actor.system("benchmark")
+    push_directive(agent=agent, content="Be kind.", actor=actor)
+    write_memory(agent=agent, content="An example.", actor=actor)
+    operator = Operator.objects.create(email="one@bench.example", name="One")
+    with tenant(agent.org_id):
+        org = Organization.objects.get(pk=agent.org_id)
+    add_member(org=org, operator=operator, role=Membership.Role.VIEWER, actor=actor)
     with tenant(agent.org_id):
         Session.objects.create(org_id=agent.org_id, agent=agent, external_id="example")
+        Job.objects.create(
+            org_id=agent.org_id,
+            kind="memories.bulk",
+            title="An example",
+            owner_type="system",
+            owner_label="benchmark",
+            state=Job.State.DONE,
+            run_after=None,
+            finished_at=timezone.now(),
+        )
 
 
 AGO = "now() - (%(rows)s - n) * interval '30 seconds'"
@@ -129,12 +177,46 @@ SESSION: Mapping[str, str] = {
     "last_turn_at": AGO,
     "external_id": "'session-' || n",
     "status": "CASE WHEN n %% 3 = 0 THEN 'completed' ELSE 'active' END",
+    "subject": "CASE WHEN n %% 2 = 0 THEN 'person-' || n %% 5001 END",
+    "error_count": "CASE WHEN n %% 4999 = 0 THEN 1 ELSE 0 END",
+    "turn_count": "CASE WHEN n %% 5003 = 0 THEN 2000 ELSE n %% 40 END",
 }
 AUDIT: Mapping[str, str] = {
     "id": ID,
     "at": AGO,
-    "action": "CASE WHEN n %% 50 = 0 THEN 'memory.archive' ELSE 'memory.create' END",
+    "action": "CASE WHEN n %% 20011 = 0 THEN 'agent.paused' WHEN n %% 50 = 0"
+    " THEN 'memory.archive' ELSE 'memory.create' END",
+    "actor_label": "CASE WHEN n %% 20021 = 0 THEN 'rare@bench.example'"
+    " ELSE 'ibex_' || n %% 500 END",
 }
+LATELY = "now() - n * interval '1 minute'"
+OPERATOR: Mapping[str, str] = {
+    "id": ID,
+    "email": "'person-' || n || '@bench.example'",
+}
+FEW_TABLES: list[tuple[str, Mapping[str, str], str]] = [
+    ("orgs_membership", {"id": ID, "created_at": LATELY, "operator_id": ID}, "members"),
+    (
+        "orgs_token",
+        {"id": ID, "created_at": LATELY, "name": "'Token ' || n", "digest": "int4send(n)"},
+        "tokens",
+    ),
+    (
+        "agents_agent",
+        {"id": ID, "created_at": LATELY, "name": "'Agent ' || n", "slug": "'agent-' || n"},
+        "agents",
+    ),
+    ("directives_directiveversion", {"id": ID, "number": "n + 1"}, "versions"),
+    (
+        "jobs_job",
+        {
+            "id": ID,
+            "created_at": LATELY,
+            "state": "CASE WHEN n %% 5003 = 0 THEN 'failed' ELSE 'done' END",
+        },
+        "jobs",
+    ),
+]
 
 
 def _copies(table: str, values: Mapping[str, str]) -> str:
@@ -185,6 +267,11 @@ def _with_token(token: str) -> Callable[[str], Any]:
     from django.test import Client  # noqa: PLC0415 - after Django is set up
 
     return Client(SERVER_NAME="localhost", headers={"Authorization": f"Bearer {token}"}).get
+
+
+def _of(agent: Any, addresses: Mapping[str, str]) -> dict[str, str]:
+    """Name the agent in the addresses of its pages."""
+    return {name: address.format(agent=agent.pk) for name, address in addresses.items()}
 
 
 def _visit(

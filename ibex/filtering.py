@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 from uuid import UUID
@@ -332,7 +333,7 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
         return counts
 
     def _choices(self, name: str) -> Iterator[tuple[str, str]]:
-        choices = list(self.form.fields[name].choices)[: MAX_AGENTS + 1]
+        choices = islice(self.form.fields[name].choices, MAX_AGENTS + 1)
         return ((str(value), str(label)) for value, label in choices if str(value))
 
     def _label(self, name: str) -> str:

@@ -366,6 +366,13 @@ class AuditEvent(models.Model):
             models.Index(fields=["org_id", "-at", "-id"], name="audit_of_an_org_by_time"),
             models.Index(fields=["org_id", "target_id"], name="audit_of_a_target"),
             models.Index(fields=["org_id", "request_id"], name="audit_of_a_request"),
+            models.Index(fields=["org_id", "action", "-at", "-id"], name="audit_by_action"),
+            models.Index(fields=["org_id", "actor_label", "-at", "-id"], name="audit_by_actor"),
+            models.Index(
+                fields=["org_id", "actor_id", "-at", "-id"],
+                condition=Q(actor_id__isnull=False),
+                name="audit_of_an_actor",
+            ),
         ]
 
     def __str__(self) -> str:

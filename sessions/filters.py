@@ -62,7 +62,7 @@ class SessionFilter(ListFilter):
     q = django_filters.CharFilter(method="named", label="Name or subject", max_length=128)
     agent_id = AgentChoice(field_name="agent")
     subject = django_filters.CharFilter(lookup_expr="exact", label="Subject", max_length=128)
-    external_id = django_filters.CharFilter(lookup_expr="exact", label="Name", max_length=64)
+    external_id = django_filters.CharFilter(method="called", label="Name", max_length=64)
     status = django_filters.ChoiceFilter(
         choices=Session.Status.choices, label="Status", empty_label="Any"
     )
@@ -110,7 +110,16 @@ class SessionFilter(ListFilter):
 
     def named(self, rows: QuerySet[Session], _name: str, words: str) -> QuerySet[Session]:
         """Keep the sessions of this name, or of this subject."""
-        return rows.filter(Q(external_id=words) | Q(subject=words))
+        return rows.filter(self._called(words) | Q(subject=words))
+
+    def called(self, rows: QuerySet[Session], _name: str, name: str) -> QuerySet[Session]:
+        """Keep the sessions of this name."""
+        return rows.filter(self._called(name))
+
+    def _called(self, name: str) -> Q:
+        """Name the agents too: the index of names begins with them."""
+        agents = Agent.objects.filter(org=self.org_id).values("pk")
+        return Q(agent__in=agents, external_id=name)
 
     def with_errors(self, rows: QuerySet[Session], _name: str, wanted: bool) -> QuerySet[Session]:
         """Keep the sessions with calls that failed, or those without."""

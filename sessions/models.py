@@ -86,6 +86,11 @@ class Session(TenantModel):
             models.Index(fields=["org", "-created_at", "-id"], name="sessions_of_an_org_by_time"),
             models.Index(fields=["org", "-last_turn_at", "-id"], name="sessions_of_an_org_by_turn"),
             models.Index(
+                fields=["org", "subject", "-created_at", "-id"],
+                condition=Q(subject__isnull=False),
+                name="sessions_of_a_subject",
+            ),
+            models.Index(
                 fields=["extract_after"],
                 condition=Q(extract_after__isnull=False),
                 name="sessions_due_for_learning",
