@@ -105,6 +105,7 @@ def _fill(ready: Stage, agent: Any, rows: int) -> float:
         for words, every in (("'word' || n %% 5000", 1), ("'shared'", 3)):
             owner.execute(_postings(words, every), {"rows": rows})
         owner.execute(_copies("orgs_auditevent", AUDIT), {"rows": rows // 2})
+        owner.execute(_copies("analytics_requestrecord", REQUEST), {"rows": rows})
         owner.execute(_copies("orgs_operator", OPERATOR), {"rows": FEW["members"]})
         for table, values, name in FEW_TABLES:
             owner.execute(_copies(table, values), {"rows": FEW[name]})
@@ -116,7 +117,9 @@ def _make_examples(agent: Any) -> None:
     """Make one row of each kind the usual way; the others are its copies."""
     from django.utils import timezone  # noqa: PLC0415 - after Django is set up
 
+    from analytics.models import RequestRecord  # noqa: PLC0415
     from directives.services import push_directive  # noqa: PLC0415
+    from ibex.ids import uuid7  # noqa: PLC0415
     from ibex.tenancy import tenant  # noqa: PLC0415
     from jobs.models import Job  # noqa: PLC0415
     from memories.services import write_memory  # noqa: PLC0415
@@ -134,6 +137,17 @@ def _make_examples(agent: Any) -> None:
     add_member(org=org, operator=operator, role=Membership.Role.VIEWER, actor=actor)
     with tenant(agent.org_id):
         Session.objects.create(org_id=agent.org_id, agent=agent, external_id="example")
+        RequestRecord.objects.create(
+            id=uuid7(),
+            org_id=agent.org_id,
+            agent_id=agent.pk,
+            status=200,
+            model="a-model",
+            provider="local",
+            is_streaming=False,
+            is_complete=True,
+            latency_ms=700,
+        )
         Job.objects.create(
             org_id=agent.org_id,
             kind="memories.bulk",
@@ -188,6 +202,13 @@ AUDIT: Mapping[str, str] = {
     " THEN 'memory.archive' ELSE 'memory.create' END",
     "actor_label": "CASE WHEN n %% 20021 = 0 THEN 'rare@bench.example'"
     " ELSE 'ibex_' || n %% 500 END",
+}
+REQUEST: Mapping[str, str] = {
+    "id": ID,
+    "created_at": "now() - n * (interval '1 day' / %(rows)s)",
+    "status": "CASE WHEN n %% 200 = 0 THEN 502 ELSE 200 END",
+    "tokens_in": "n %% 4000",
+    "tokens_out": "n %% 800",
 }
 LATELY = "now() - n * interval '1 minute'"
 OPERATOR: Mapping[str, str] = {

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from ibex.errors import DomainError
 from ibex.filtering import ListFilter
 from ibex.notices import tell
-from ibex.selection import BulkAction, SelectionChanged, act_on, read_selection
+from ibex.selection import BulkAction, Selection, SelectionChanged, act_on, read_selection
 from orgs.access import OrgRequest
 
 M = TypeVar("M", bound=Model)
@@ -74,11 +74,13 @@ def bulk_page(
     back: str,
     hand_over: HandOver | None = None,
     undo: str = "",
+    refuse: Callable[[Selection[M]], None] | None = None,
 ) -> HttpResponse:
     """Confirm a bulk action on some of `rows`, then do it; `back` is the list's address.
 
     The first POST shows the confirm page; the second carries `expected` and a reason. With
     `hand_over`, a large selection becomes a job. `undo` is the address that takes it back.
+    `refuse` raises a `DomainError` for a selection that cannot be acted on.
     """
     if action.needs & ~request.access.permissions:
         raise PermissionDenied
@@ -86,6 +88,8 @@ def bulk_page(
     refusal = ""
     try:
         selection = read_selection(request.POST, kind, rows, org_id=request.access.org_id)
+        if refuse:
+            refuse(selection)
     except SelectionChanged as error:
         refusal = error.message
         fresh = request.POST.copy()

@@ -213,6 +213,7 @@ class Memory(SearchableModel):
                 name="memories_with_personal_data",
             ),
             models.Index(fields=["org", "-confidence", "-id"], name="memories_by_confidence"),
+            models.Index(fields=["org", "-observed_at"], name="memories_by_observation"),
             HnswIndex(
                 fields=["embedding"],
                 name="memories_by_meaning",
@@ -468,12 +469,12 @@ class DeadLetter(TenantModel):
     class Reason(models.TextChoices):
         """Why the extractor's answer could not be used."""
 
-        NOT_JSON = "not_json"
-        SCHEMA = "schema"
-        REFUSAL = "refusal"
-        TRUNCATED = "truncated"
-        EMPTY = "empty"
-        REQUEST_REFUSED = "request_refused"
+        NOT_JSON = "not_json", "The answer was not JSON"
+        SCHEMA = "schema", "The answer did not fit the schema"
+        REFUSAL = "refusal", "The model refused"
+        TRUNCATED = "truncated", "The answer was cut off"
+        EMPTY = "empty", "The answer was empty"
+        REQUEST_REFUSED = "request_refused", "The provider refused the request"
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="+", db_constraint=False)
     session = models.ForeignKey(

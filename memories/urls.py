@@ -3,7 +3,7 @@
 from django.urls import path
 
 from memories.bulk import ACTIONS
-from memories.views import browser, memory, review, undo, writing
+from memories.views import browser, dead_letters, memory, review, undo, writing
 
 urlpatterns = [
     path("memories/", browser.memories, name="memories"),
@@ -51,5 +51,7 @@ urlpatterns = [
         )
         for action in memory.MARKS
     ],
+    path("dead-letters/", dead_letters.dead_letters, name="dead-letters"),
+    path("dead-letters/retry/", dead_letters.retry_dead_letters, name="retry-dead-letters"),
     path("agents/<uuid:agent_id>/memories/", browser.agent_memories, name="agent-memories"),
 ]

@@ -48,6 +48,7 @@ GROUPS: list[tuple[str, list[Section]]] = [
             Section("retention", "Retention", "hourglass"),
             Section("audit", "Audit", "list-search", P.AUDIT_READ),
             Section("jobs", "Jobs", "stack-2"),
+            Section("dead-letters", "Dead letters", "inbox", P.JOB_MANAGE),
         ],
     ),
     (

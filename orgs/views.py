@@ -1,6 +1,6 @@
 """Choosing an organization, and its overview."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from agents.models import Agent
 from directives.models import DirectiveVersion
 from ibex.counts import CappedCount, capped
 from jobs.models import Job
-from memories.models import Memory
+from memories.models import DeadLetter, Memory
 from orgs.access import OrgRequest, choose, operator_page, own_page
 from orgs.figures import RANGES, chosen_range, read_figures
 from orgs.first_run import has_request, hide_setup, read_setup
@@ -35,6 +35,7 @@ class Totals:
     sessions: str
     pending: str
     quarantined: str
+    dead_letters: str
 
 
 @require_GET
@@ -99,7 +100,7 @@ def _totals(org_id: UUID) -> Totals:
         sessions=CappedCount(Session.objects.filter(org=org_id)),
         pending=CappedCount(waiting.filter(status=Memory.Status.PENDING_REVIEW)),
         quarantined=CappedCount(waiting.filter(status=Memory.Status.QUARANTINED)),
+        dead_letters=CappedCount(DeadLetter.objects.filter(org=org_id).open()),
     )
     org = counted.get(pk=org_id)
-    names = ("agents", "memories", "sessions", "pending", "quarantined")
-    return Totals(*(capped(getattr(org, name)) for name in names))
+    return Totals(*(capped(getattr(org, field.name)) for field in fields(Totals)))

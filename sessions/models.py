@@ -91,6 +91,11 @@ class Session(TenantModel):
                 name="sessions_of_a_subject",
             ),
             models.Index(
+                fields=["org", "-created_at", "-id"],
+                condition=Q(error_count__gt=0),
+                name="sessions_with_errors",
+            ),
+            models.Index(
                 fields=["extract_after"],
                 condition=Q(extract_after__isnull=False),
                 name="sessions_due_for_learning",

@@ -3,44 +3,17 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-import django_filters
-from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ibex.api import OrgViewSet, Reason, filter_query
-from ibex.filtering import AgentChoice, ListFilter
 from ibex.openapi import documented, page_of
-from ibex.selection import IN_REQUEST, BulkAction, InvalidSelection, each
 from memories.api.many import BulkOutcome, Chosen, changed, read_bulk
 from memories.learning.dead_letters import retry_dead_letter
-from memories.models import DeadLetter, DeadLetterQuerySet
+from memories.models import DeadLetter
+from memories.steering.dead_letters import RETRY, DeadLetterFilter, refuse_too_many
 from orgs.permissions import Permission
-
-RETRY: BulkAction[DeadLetter] = BulkAction(
-    name="retry",
-    verb="Retry",
-    noun="dead letter",
-    nouns="dead letters",
-    done="Retried",
-    needs=Permission.JOB_MANAGE,
-    act=each(retry_dead_letter, "dead_letter"),
-)
-
-
-class DeadLetterFilter(ListFilter):
-    """Dead letters by agent, reason, and whether they were learned from after all."""
-
-    status = django_filters.ChoiceFilter(
-        choices=[("open", "Open"), ("resolved", "Resolved")], label="Status", method="that_are"
-    )
-    reason = django_filters.ChoiceFilter(choices=DeadLetter.Reason.choices, label="Reason")
-    agent = AgentChoice()
-
-    def that_are(self, rows: DeadLetterQuerySet, _name: str, status: str) -> QuerySet[DeadLetter]:
-        """Keep what is open, or what is resolved."""
-        return rows.open() if status == "open" else rows.resolved()
 
 
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
@@ -89,12 +62,8 @@ class DeadLetterViewSet(OrgViewSet[DeadLetter]):
 
     @documented(takes=Chosen, answers=BulkOutcome, refuses={409: ["SELECTION_CHANGED"]})
     def retry_many(self, request: Request) -> Response:
-        """Make the turns of many dead letters due at once, 500 at most.
-
-        Learning from them is the workers' own queue, so nothing more is handed over.
-        """
+        """Make the turns of many dead letters due at once, 500 at most."""
         asked: dict[str, Any] = self.read(Chosen, request.data)
         selection = read_bulk(asked, DeadLetterFilter, self.get_queryset(), self.caller)
-        if selection.count > IN_REQUEST:
-            raise InvalidSelection(f"At most {IN_REQUEST} dead letters are retried at once.")
+        refuse_too_many(selection)
         return changed(selection, RETRY, self.caller.actor, asked["reason"])
