@@ -6,6 +6,7 @@ from orgs import audit_views, member_views, shell, token_views, views
 
 urlpatterns = [
     path("audit/", audit_views.audit, name="audit"),
+    path("audit/<uuid:event_id>/", audit_views.audit_event, name="audit-event"),
     path(
         "settings/organization/", member_views.organization_settings, name="organization-settings"
     ),

@@ -25,7 +25,7 @@ from memories.views.undo import undo_address
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
-SORT_CHOICES = [("", "Best match, else newest"), *SORTS]
+SORT_CHOICES = [("", "Best match"), *SORTS]
 
 
 @require_GET

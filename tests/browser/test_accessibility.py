@@ -24,7 +24,7 @@ from agents.services import create_agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.invitations import invite
-from orgs.models import Membership, Token
+from orgs.models import AuditEvent, Membership, Token
 from orgs.permissions import ALL
 from tests.api.rows import make_dead_letter, make_job, make_memory
 from tests.browser.conftest import Theme
@@ -145,6 +145,7 @@ def examples(world: World, story: Story) -> dict[str, str]:
     world.member("viewer")
     with tenant(world.acme):
         token = Token.objects.get()
+        event = AuditEvent.objects.filter(org_id=world.acme.pk).latest("at")
         member = Membership.objects.exclude(operator=world.alice).get()
     return {
         "membership_id": str(member.pk),
@@ -162,6 +163,7 @@ def examples(world: World, story: Story) -> dict[str, str]:
         "lockout_id": "1",
         "view_id": str(uuid7()),
         "request_id": str(uuid7()),
+        "event_id": str(event.pk),
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from agents.services import pause_agent, update_agent
+from ibex import distinct
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.services import archive_memory, write_memory
@@ -103,7 +104,64 @@ def test_the_list_reads_a_fixed_number_of_queries(
     client = sign_in(world.alice)
     client.get(PATH)
     for _ in range(2):
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             client.get(PATH)
         for _ in range(3):
             pause_agent(agent=world.scout, actor=acting(world))
+
+
+def test_one_event_has_a_page_and_a_fragment_for_the_list(world: World, sign_in: SignIn) -> None:
+    pause_agent(agent=world.scout, actor=acting(world), reason="On holiday")
+    with tenant(world.acme):
+        event = AuditEvent.objects.get(action="agent.paused")
+    client, address = sign_in(world.alice), f"{PATH}{event.pk}/"
+    assert f'data-peek="{address}"' in client.get(PATH).content.decode()
+    page = client.get(address)
+    part = client.get(address, headers={"HX-Request": "true"})
+    assert b"<html" in page.content
+    assert b"<html" not in part.content
+    for answer in (page, part):
+        for words in (
+            "On holiday",
+            "192.0.2.7",
+            "r-1",
+            f"/agents/{world.scout.pk}/",
+            "paused</ins>",
+        ):
+            assert words in answer.content.decode()
+    assert sign_in(world.mallory).get(address).status_code == 404
+    assert sign_in(world.member("viewer")).get(address).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "is_there"),
+    [
+        ("actor=ALICE", True),
+        ("actor=nobody", False),
+        ("action=agent.", True),
+        ("action=Agent.paused", True),
+        ("action=memory.", False),
+        ("actor_type=operator", True),
+        ("actor_type=token", False),
+        ("not_actor_type=operator", False),
+    ],
+)
+def test_it_is_narrowed_by_who_and_what(
+    world: World, sign_in: SignIn, query: str, is_there: bool
+) -> None:
+    pause_agent(agent=world.scout, actor=acting(world), reason="On holiday")
+    page = sign_in(world.alice).get(f"{PATH}?{query}").content.decode()
+    assert ("On holiday" in page) == is_there
+    pause_agent(agent=world.spy, actor=acting(world), reason="Not hers")
+    assert "Not hers" not in sign_in(world.alice).get(f"{PATH}?{query}").content.decode()
+
+
+def test_with_very_many_actors_words_are_still_found(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause_agent(agent=world.scout, actor=acting(world), reason="On holiday")
+    monkeypatch.setattr(distinct, "MOST", 0)
+    client = sign_in(world.alice)
+    for query, is_there in (("actor=ALICE&action=AGENT", True), ("actor=nobody", False)):
+        page = client.get(f"{PATH}?{query}").content.decode()
+        assert ("On holiday" in page) == is_there, query
