@@ -1,5 +1,6 @@
 """What every list page writes the same way: click-to-filter, links that keep the URL's state."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -7,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ibex.filtering import NOT, ListFilter
+from orgs.models import SavedView
 from orgs.saved_views import views_of
 from orgs.templatetags.console import icon
 
@@ -31,14 +33,20 @@ def replacing(filters: ListFilter, name: str, value: Any) -> str:
     return filters.replacing(name, str(value))
 
 
-@register.inclusion_tag("core/_views.html", takes_context=True)
-def saved_views(context: Any, filters: ListFilter) -> dict[str, Any]:
-    """Show the list's views; saving is offered for a filter that none of them is."""
-    request = context["request"]
-    views = views_of(request)
+@dataclass(frozen=True)
+class SavedViews:
+    """The views of a list; `can_save` when the filter is worth a name and has none."""
+
+    views: list[SavedView]
+    can_save: bool
+
+
+@register.simple_tag(takes_context=True)
+def saved_views(context: Any, filters: ListFilter) -> SavedViews:
+    """Read the views of the list; one query."""
+    views = views_of(context["request"])
     is_known = any(view.query == filters.canonical for view in views)
-    can_save = filters.is_narrowed and not filters.problems and not is_known
-    return {"request": request, "filters": filters, "views": views, "can_save": can_save}
+    return SavedViews(views, filters.is_narrowed and not filters.problems and not is_known)
 
 
 def _link(query: str, label: str, picture: str) -> SafeString:

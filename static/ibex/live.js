@@ -31,7 +31,7 @@
     button.setAttribute("aria-label", paused ? "Resume live updates" : "Pause live updates");
     button.title = button.getAttribute("aria-label");
     button.classList.toggle("is-paused", paused);
-    document.body.dataset.live = paused ? "paused" : "on";
+    document.body.dataset.updates = paused ? "paused" : "on";
     clearInterval(poll);
     if (down) poll = setInterval(() => tell(null), POLL_MS);
   };

@@ -15,7 +15,7 @@
   const look = async () => {
     const before = results();
     const chip = before?.querySelector("[data-news]");
-    if (!chip || document.hidden || document.body.dataset.live === "paused" || !isFirstPage()) return;
+    if (!chip || document.hidden || document.body.dataset.updates === "paused" || !isFirstPage()) return;
     const answer = await fetch(location.href, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
     const text = await answer.text();
     if (!answer.ok || answer.redirected || results() !== before) return;

@@ -23,6 +23,7 @@ def test_new_rows_wait_behind_a_button(stack: Stack, visit: Visit) -> None:
     page.clock.install()
     visit.open("/agents/")
     before = page.locator("#results tbody tr").count()
+    expect(page.locator("#live-state")).to_be_hidden()  # nothing here is watched
     chip = page.locator("[data-news]")
     page.clock.fast_forward("01:05")
     page.wait_for_load_state("networkidle")
