@@ -1,6 +1,7 @@
 """What agents learn: memories with their history, passages of turns, and the text index."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -213,7 +214,9 @@ class Memory(SearchableModel):
                 name="memories_with_personal_data",
             ),
             models.Index(fields=["org", "-confidence", "-id"], name="memories_by_confidence"),
-            models.Index(fields=["org", "-observed_at"], name="memories_by_observation"),
+            BrinIndex(  # a new sighting moves the time, and a B-tree would cost it every index
+                fields=["observed_at"], name="memories_by_observation", autosummarize=True
+            ),
             HnswIndex(
                 fields=["embedding"],
                 name="memories_by_meaning",
