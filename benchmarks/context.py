@@ -20,7 +20,7 @@ from context.proto import context_pb2, context_pb2_grpc
 MEMORIES = 5_000
 BATCH = 250
 USERS = 50
-RATES = (75, 100, 150, 200, 300)
+RATES = (25, 50, 60, 75, 100, 150, 200, 300)
 STEADY_P95_MS = 50
 STEADY_SHARE = 0.99
 THINGS = "database printer garden budget harbour recipe invoice window schedule engine".split()

@@ -13,11 +13,15 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Result:
-    """Latencies in milliseconds of answered requests, statuses, and what headers said."""
+    """Latencies in milliseconds of answered requests, statuses, and what headers said.
+
+    `overheads_ms` is what the proxy itself says it took of each, without the provider.
+    """
 
     latencies_ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
+    overheads_ms: list[float] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -58,6 +62,8 @@ class Connection:
         await reader.readexactly(int(headers.get("content-length", "0")))
         result.latencies_ms.append((time.perf_counter() - due) * 1000)
         result.statuses[int(head[9:12])] += 1
+        if overhead := headers.get("x-ibex-overhead-ms"):
+            result.overheads_ms.append(float(overhead))
         if self._target.note:
             result.noted[headers.get(self._target.note, "absent")] += 1
 

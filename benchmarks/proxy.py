@@ -1,7 +1,7 @@
 """What the proxy adds: latency at a constant rate with memory off and on, and saturated throughput.
 
-Overhead is a request's time through the proxy less the instant provider's own, both as a client
-sees them, in the same run.
+`overhead` is what the proxy says of each request: from its head to the first byte of the answer,
+without the provider. A client's own percentiles stand beside it, and the provider's alone.
 """
 
 import asyncio
@@ -81,8 +81,10 @@ def _teach(ready: Stage, agent: Any, token: str) -> None:
 
 def _at_rate(target: Target, per_second: float, seconds: float) -> dict[str, Any]:
     result = asyncio.run(constant_rate(target, per_second=per_second, seconds=seconds))
-    shares = {target.note: dict(result.noted)} if target.note else {}
-    return {**summary(result.latencies_ms), "statuses": dict(result.statuses), **shares}
+    report = {**summary(result.latencies_ms), "statuses": dict(result.statuses)}
+    if result.overheads_ms:
+        report["overhead"] = summary(result.overheads_ms)
+    return report | ({target.note: dict(result.noted)} if target.note else {})
 
 
 def _saturated(ready: Stage, target: Target, *, connections: int, seconds: float) -> dict[str, Any]:
