@@ -9,7 +9,7 @@ from ibex import due
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
-from sessions.models import Session
+from sessions.models import Session, Turn
 
 HowItEnded = Literal["completed", "abandoned"]
 ACTIONS = {"completed": "session.complete", "abandoned": "session.abandon"}
@@ -40,6 +40,13 @@ def complete_idle_session(*, org_id: UUID, session_id: UUID) -> None:
         else:
             due.begin("complete", session.completes_at)
             _end(session, IDLE, "abandoned")
+
+
+def note_body_read(*, turn: Turn, part: str, actor: Actor) -> None:
+    """Write down that somebody read a body as it was sent, before anything was redacted."""
+    with tenant(turn.org_id):
+        after = {"part": part, "session": str(turn.session_id), "turn": turn.index}
+        audit.record("turn.body_read", turn, actor=actor, after=after, subject=turn.subject)
 
 
 def _end(session: Session, actor: Actor, how: HowItEnded, reason: str = "") -> Session:

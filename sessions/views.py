@@ -148,8 +148,10 @@ def terminate_session(request: OrgRequest, session_id: UUID) -> HttpResponse:
 @require_GET
 @operator_page(Permission.SESSION_READ)
 def turn_body(request: OrgRequest, session_id: UUID, index: int, part: str) -> HttpResponse:
-    """Show one stored body whole, as plain text that no browser will run."""
-    return _plain(whole_body(_turn(request, session_id, index), part))
+    """Show one stored body whole, as plain text that no browser will run; it is audited."""
+    row = _turn(request, session_id, index)
+    services.note_body_read(turn=row, part=part, actor=request.actor)
+    return _plain(whole_body(row, part))
 
 
 @require_GET

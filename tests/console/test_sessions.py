@@ -11,6 +11,7 @@ from django.utils import timezone
 from ibex import http
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from orgs.models import AuditEvent
 from sessions import beside
 from sessions.models import Session
 from tests.conftest import SignIn, World
@@ -84,6 +85,22 @@ def test_a_turn_is_shown_raw_on_request(world: World, sign_in: SignIn, story: St
     whole = client.get(f"/sessions/{story.session.pk}/turns/1/request/")
     assert json.loads(whole.content)["messages"][0]["content"] == "When do we ship?"
     assert client.get(f"/sessions/{story.session.pk}/turns/9/request/").status_code == 404
+
+
+def test_whoever_reads_a_body_as_it_was_sent_is_written_down(
+    world: World, sign_in: SignIn, story: Story
+) -> None:
+    address = f"/sessions/{story.session.pk}/turns/1/request/"
+    sign_in(world.mallory).get(address)
+    sign_in(world.alice).get(f"/sessions/{story.session.pk}/")
+    with tenant(world.acme):
+        assert not AuditEvent.objects.filter(action="turn.body_read").exists()
+    sign_in(world.alice).get(address)
+    with tenant(world.acme):
+        event = AuditEvent.objects.get(action="turn.body_read")
+    assert event.actor_id == world.alice.pk
+    assert event.after == {"part": "request", "session": str(story.session.pk), "turn": 1}
+    assert "ship" not in str(event.after)
 
 
 def test_one_unreadable_turn_does_not_cost_the_page(
