@@ -12,12 +12,20 @@ from orgs.finding import FINDERS
 from orgs.navigation import open_sections
 from orgs.permissions import Permission
 
-MAX_AGENTS = 6
+MAX_AGENTS = 4
 MAX_WORDS = 200
 ACTIONS = [
     ("new-agent", "Create an agent", "plus", Permission.AGENT_WRITE),
+    ("new-memory", "Write a memory", "plus", Permission.MEMORY_WRITE),
+    ("new-token", "Create a token", "key", Permission.TOKEN_CREATE),
+    ("members", "Invite a member", "user-plus", Permission.USER_MANAGE),
     ("organizations", "Switch organization", "selector", Permission(0)),
     ("help", "Shortcuts and help", "help-circle", Permission(0)),
+]
+ABOUT_AN_AGENT = [
+    ("agent-directive", "Directive", "script", Permission.DIRECTIVE_READ),
+    ("agent-memories", "Memories", "brain", Permission.MEMORY_READ),
+    ("agent-sessions", "Sessions", "messages", Permission.SESSION_READ),
 ]
 
 
@@ -64,6 +72,9 @@ def _agents(access: Access, words: str) -> Iterator[Hit]:
     found = Agent.objects.filter(org=access.org_id, name__icontains=words)
     for agent in found.order_by("name", "pk")[:MAX_AGENTS]:
         yield Hit("Agent", agent.name, reverse("agent", args=[agent.pk]), "robot")
+        for name, label, icon, needs in ABOUT_AN_AGENT:
+            if not needs & ~access.permissions:
+                yield Hit("Agent", f"{label} of {agent.name}", reverse(name, args=[agent.pk]), icon)
 
 
 def _by_id(access: Access, words: str) -> Iterator[Hit]:

@@ -57,6 +57,8 @@
     if (typing && words && words.length < MIN_WORDS) event.preventDefault();
     for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
   });
+  document.addEventListener("htmx:beforeRequest", (event) => event.detail.target?.setAttribute("aria-busy", "true"));
+  document.addEventListener("htmx:afterRequest", (event) => event.detail.target?.removeAttribute("aria-busy"));
   document.addEventListener("htmx:afterSwap", () => document.getElementById("trouble")?.replaceChildren());
   document.addEventListener("htmx:responseError", (event) => {
     const { status } = event.detail.xhr;

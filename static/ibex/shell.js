@@ -94,10 +94,13 @@
     if (!navigator.clipboard) continue;
     button.hidden = false;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-      document.getElementById("polite").textContent = "Copied.";
-      button.classList.add("copied");
-      setTimeout(() => button.classList.remove("copied"), 1500);
+      const polite = document.getElementById("polite");
+      try {
+        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+        polite.textContent = "Copied.";
+        button.classList.add("copied");
+        setTimeout(() => button.classList.remove("copied"), 1500);
+      } catch { polite.textContent = "It could not be copied: select it and copy it."; }
     });
   }
 

@@ -63,6 +63,20 @@ def test_the_palette_finds_pages_agents_and_actions(
     assert "Nothing has this name or id." in nothing
 
 
+def test_the_palette_offers_what_the_role_may_do(world: World, sign_in: SignIn) -> None:
+    found = {
+        "/memories/new/": ("write a", {"admin", "member"}),
+        "/settings/tokens/new/": ("create a token", {"admin"}),
+        "/settings/members/": ("invite", {"admin"}),
+        f"/agents/{world.scout.pk}/directive/": ("sco", {"admin", "member", "viewer"}),
+    }
+    for role in ("admin", "member", "viewer"):
+        client = sign_in(world.member(role))
+        for address, (words, roles) in found.items():
+            part = client.get("/palette/", {"q": words}, headers={"HX-Request": "true"})
+            assert (f'"{address}"' in part.content.decode()) == (role in roles), (role, address)
+
+
 def test_the_palette_finds_anything_by_its_id(world: World, sign_in: SignIn, story: Story) -> None:
     client = sign_in(world.alice)
     places = {
