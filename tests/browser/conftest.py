@@ -2,15 +2,17 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.crowd import Crowd, gather
+from tests.browser.filling import WIDTHS
 from tests.stack.conftest import Stack, running_stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -55,6 +57,12 @@ class Visit:
         """Go to a page of the console."""
         self.page.goto(f"{self.base}{path}")
 
+    def expect_sound(self) -> None:
+        """Nothing was complained about or asked elsewhere, and nothing is wider than the window."""
+        assert (self.complaints, self.strangers) == ([], [])
+        wide = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{self.page.url} is {wide} px wider than its window"
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
@@ -91,13 +99,48 @@ def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
     context.close()
 
 
+Window = Callable[..., Visit]
+
+
+@pytest.fixture(scope="session")
+def crowd(stack: Stack) -> Crowd:
+    """An organization with many rows, and an owner of its own."""
+    return gather(stack)
+
+
+@pytest.fixture
+def window(browser: Browser, crowd: Crowd) -> Iterator[Window]:
+    """Open windows of the crowd's owner, as wide as is asked for; they close after the test."""
+    contexts = []
+
+    def _open(width: int, **options: Any) -> Visit:
+        size = {"width": width, "height": WIDTHS[width]}
+        contexts.append(
+            browser.new_context(storage_state=crowd.sign_in(browser), viewport=size, **options)
+        )
+        visiting = Visit(contexts[-1].new_page(), crowd.stack.proxy_url)
+        visiting.watch()
+        return visiting
+
+    yield _open
+    for context in contexts:
+        context.close()
+
+
 def photograph(visit: Visit, name: str, folder: Path) -> None:
-    """Keep how a page looks, wide and narrow, light and dark."""
-    for width, height in ((1440, 1000), (390, 844)):
-        for theme in ("light", "dark"):
-            visit.page.set_viewport_size({"width": width, "height": height})
-            visit.page.emulate_media(color_scheme=cast("Theme", theme))
-            path = folder / f"{name}-{width}-{theme}.png"
-            visit.page.screenshot(path=path, full_page=True)
-    visit.page.set_viewport_size({"width": 1440, "height": 1000})
+    """Keep how a page looks, wide and narrow, light and dark; the window is as before then."""
+    before = visit.page.viewport_size
+    for width, height in WIDTHS.items():
+        visit.page.set_viewport_size({"width": width, "height": height})
+        portray(visit, name, folder)
+    if before:
+        visit.page.set_viewport_size(before)
+
+
+def portray(visit: Visit, name: str, folder: Path) -> None:
+    """Keep how a page looks in this window, light and dark."""
+    width = visit.page.evaluate("innerWidth")
+    for theme in ("light", "dark"):
+        visit.page.emulate_media(color_scheme=cast("Theme", theme))
+        visit.page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
     visit.page.emulate_media(color_scheme="light")
