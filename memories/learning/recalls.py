@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 
-from memories.indexing.searchability import BECAUSE_OF_MEMORY, SILENCING
-from memories.models import ItemKind, Memory, Passage, Recall
+from memories.indexing.searchability import BECAUSE_OF_MEMORY, EDITED, SILENCING
+from memories.models import ItemKind, Memory, MemoryVersion, Passage, Recall
 from sessions.models import Turn
 
 KINDS = {"memory": ItemKind.MEMORY, "passage": ItemKind.PASSAGE}
@@ -29,15 +29,27 @@ def note_recalls(turns: Sequence[Turn]) -> None:
 
 
 def was_given_what_is_gone(turn: Turn) -> str:
-    """Return why this turn's answer must stay hidden: its prompt held what is silenced by now."""
+    """Return why this turn's answer must stay hidden: its prompt held what is gone by now.
+
+    A memory is gone when it is silenced, and its words when they were edited since.
+    """
     items = [item_id for item_id, _entry in injected(turn)]
     statuses = Memory.objects.filter(pk__in=items, status__in=SILENCING)
     if status := statuses.values_list("status", flat=True).first():
         return f"{BECAUSE_OF_MEMORY}{status}".replace("_", " ")
+    if _were_edited_since(turn, items):
+        return f"{BECAUSE_OF_MEMORY}{EDITED}"
     hidden = Passage.objects.filter(
         pk__in=items, status=Passage.Status.HIDDEN, hidden_because__startswith=BECAUSE_OF_MEMORY
     )
     return hidden.values_list("hidden_because", flat=True).first() or ""
+
+
+def _were_edited_since(turn: Turn, items: Sequence[UUID]) -> bool:
+    versions = MemoryVersion.objects.filter(memory=OuterRef("pk"), created_at__lte=turn.created_at)
+    injected_words = Subquery(versions.order_by("-number").values("content")[:1])
+    memories = Memory.objects.filter(pk__in=items).annotate(injected_words=injected_words)
+    return memories.exclude(injected_words=None).exclude(content=F("injected_words")).exists()
 
 
 def injected(turn: Turn) -> Iterator[tuple[UUID, dict[str, Any]]]:

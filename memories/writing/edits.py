@@ -7,7 +7,12 @@ from typing import Any
 from django.utils import timezone
 
 from memories.errors import InvalidMemory
-from memories.indexing.searchability import EDITED, count_words, hide_turns
+from memories.indexing.searchability import (
+    EDITED,
+    count_words,
+    hide_answers_with,
+    hide_turns,
+)
 from memories.indexing.text import content_hash
 from memories.indexing.vectors import set_embedding
 from memories.models import Category, Memory
@@ -77,7 +82,7 @@ def prepare_edit(memory: Memory, changes: Mapping[str, Any]) -> Edit:
 
 
 def apply_edit(memory: Memory, edit: Edit, vector: list[float] | None) -> None:
-    """Change a locked memory and save it; new content hides the turns that say the old one."""
+    """Change a locked memory and save it; new content hides what says the old one."""
     for name, value in edit.values.items():
         setattr(memory, name, value)
     if edit.content is not None:
@@ -91,6 +96,7 @@ def apply_edit(memory: Memory, edit: Edit, vector: list[float] | None) -> None:
             memory.status = Memory.Status.QUARANTINED
             memory.embed_after = None
         hide_turns(memory.source_turns, because=EDITED)
+        hide_answers_with([memory.pk], because=EDITED)
     memory.updated_at = timezone.now()
     memory.save()
     if edit.labels:

@@ -1,11 +1,11 @@
-"""What stood in a prompt is logged, and what is deleted does not come back through an answer."""
+"""What stood in a prompt is logged, and what is gone does not come back through an answer."""
 
 import pytest
 
 from ibex.tenancy import tenant
 from memories.learning.steps import learn_from_session
 from memories.models import Memory, Passage, Recall
-from memories.services import delete_memory, write_memory
+from memories.services import delete_memory, edit_memory, write_memory
 from sessions.models import Session, Turn
 from tests.conftest import TESTS, World
 from tests.sessions.turns import make_session, record_turn
@@ -93,6 +93,36 @@ def test_a_turn_learned_after_the_deletion_is_hidden_all_the_same(world: World) 
     passages = learned(session)
     assert status_of(passages[1]) == ("hidden", "memory deleted")
     assert status_of(passages[0])[0] == "searchable"
+
+
+@pytest.mark.parametrize("is_learned_first", [True, False])
+def test_an_answer_given_with_words_that_were_edited_goes(
+    world: World, is_learned_first: bool
+) -> None:
+    memory = known(world)
+    _turn, session = answer_with(world, memory, "memory")
+    if is_learned_first:
+        assert status_of(learned(session)[1])[0] == "searchable"
+    edit_memory(memory=memory, actor=TESTS, content="The vault opens with a key.")
+    passages = learned(session)
+    assert status_of(passages[1]) == ("hidden", "memory edited")
+    assert status_of(passages[0])[0] == "searchable"
+
+
+def test_an_answer_stays_when_anything_but_the_words_was_edited(world: World) -> None:
+    memory = known(world)
+    learned_before = learned(answer_with(world, memory, "memory")[1])
+    _turn, session = answer_with(world, memory, "memory", OTHER)
+    edit_memory(memory=memory, actor=TESTS, confidence=0.5, tags=["vault"])
+    assert status_of(learned_before[1])[0] == "searchable"
+    assert status_of(learned(session)[1])[0] == "searchable"
+
+
+def test_an_answer_given_with_the_new_words_stays(world: World) -> None:
+    memory = known(world)
+    edit_memory(memory=memory, actor=TESTS, content="The vault opens with a key.")
+    _turn, session = answer_with(world, memory, "memory")
+    assert status_of(learned(session)[1])[0] == "searchable"
 
 
 def test_a_malformed_entry_does_not_stop_learning(world: World) -> None:
