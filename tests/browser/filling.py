@@ -46,9 +46,7 @@ def fill() -> dict[str, Any]:
     agents = {}
     for place, name in enumerate(names):
         slug, scope = name.lower().replace(" ", "-"), "subject" if place % 2 else "agent"
-        agents[name] = create_agent(
-            org=org, name=name, slug=slug, memory_scope=scope, actor=TESTS
-        )
+        agents[name] = create_agent(org=org, name=name, slug=slug, memory_scope=scope, actor=TESTS)
     with tenant(org):
         _receive(agents["Archivist"])
         _shelve(agents["Archivist"])
