@@ -41,7 +41,8 @@ def push_directive(
 
     `base_version` is the number of the version that the text was written on top of, 0 for none;
     left out, the text replaces whatever is active. A text that is active already makes no version,
-    so a push may be repeated. The pusher's own draft ends with it.
+    so a push may be repeated; moving that text to another place in the prompt is a change, and
+    needs the active version as its base. The pusher's own draft ends with it.
 
     Raises `DirectiveSize`, `DirectiveBlank`, `DirectiveConflict` and `AgentArchived`. The audit row
     holds the text's hash and length, never the text.
@@ -54,8 +55,10 @@ def push_directive(
     with tenant(agent.org_id):
         directive = _lock(agent)
         version = directive.active_version
-        if version is None or version.content != content:
+        is_new = version is None or version.content != content
+        if is_new or injection_mode not in {None, directive.injection_mode}:
             _refuse_stale(directive, base_version)
+        if version is None or is_new:
             version = _activate(directive, content, "directive.push", actor, reason)
         if injection_mode is not None:
             _configure(directive, injection_mode, actor, reason)

@@ -87,6 +87,32 @@ def test_the_same_text_again_makes_no_version(world: World) -> None:
         assert AuditEvent.objects.filter(action="directive.push").count() == 1
 
 
+def test_a_stale_push_of_the_active_text_moves_it_nowhere(world: World) -> None:
+    def push(mode: str, base: int) -> DirectiveVersion:
+        return push_directive(
+            agent=world.scout,
+            content="Be brief.",
+            actor=TESTS,
+            base_version=base,
+            injection_mode=mode,
+        )
+
+    for _twice in range(2):  # a repeated first push is no change
+        assert push("system_append", 0).number == 1
+    for _twice in range(2):
+        with pytest.raises(DirectiveConflict):
+            push("user_prepend", 0)
+    with tenant(world.acme):
+        assert Directive.objects.get().injection_mode == "system_append"
+        assert AuditEvent.objects.filter(action="directive.configure").count() == 1
+    for _twice in range(2):
+        assert push("user_prepend", 1).number == 1
+    with tenant(world.acme):
+        assert Directive.objects.get().injection_mode == "user_prepend"
+        assert AuditEvent.objects.filter(action="directive.configure").count() == 2
+    assert texts(world) == ["Be brief."]
+
+
 def test_two_pushes_at_once_with_the_same_base_make_one_version(committed_world: World) -> None:
     def push(content: str) -> str:
         try:
