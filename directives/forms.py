@@ -70,6 +70,22 @@ class DraftForm(forms.Form):
         }
 
 
+class CopyForm(forms.Form):
+    """A copy of another text into one's own draft.
+
+    `revision` is the save of one's own draft that the page showed, 0 for none: a later one is not
+    replaced unseen.
+    """
+
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class CopyVersionForm(CopyForm):
+    """A copy of a version, written on top of the one that was active on the page; 0 for none."""
+
+    base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
+
+
 class WhyForm(forms.Form):
     """Why something about a directive is done: required, and kept in the audit."""
 

@@ -1,5 +1,6 @@
 """The console's pages of what was pushed: versions, one version, roll back, how a push arrives."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ from django.views.decorators.vary import vary_on_headers
 from agents.models import Agent
 from directives import services
 from directives.editing import active_version, directive_of, own_draft
-from directives.forms import RollBackForm
+from directives.errors import DraftConflict
+from directives.forms import CopyForm, CopyVersionForm, RollBackForm
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
 from directives.pushes import push_status
 from directives.views import compared, find_agent
@@ -26,6 +28,7 @@ from orgs.permissions import Permission
 
 LATEST_FIRST = Order(("number",), descending=True)
 MAX_NUMBER = 2**31 - 1
+INCOMPLETE = "This form was not complete. Look at what it would replace, then send it again."
 
 
 @require_GET
@@ -58,17 +61,13 @@ def version(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
 def edit_from(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
     """Begin a draft with an old text, on top of the active version."""
     agent = find_agent(request, agent_id)
-    row, active = find_version(agent, number), active_version(agent)
-    draft = own_draft(agent, request.actor)
-    if draft and draft.content != row.content and "replace" not in request.POST:
-        words = "You have a draft already. Replace it, or go on with it."
-        return _version(request, agent, row, status=HTTPStatus.CONFLICT, refusal=words)
-    services.save_draft(
-        agent=agent,
-        actor=request.actor,
-        content=row.content,
-        base_version=active.number if active else NEVER_PUSHED,
-    )
+    row, form = find_version(agent, number), CopyVersionForm(request.POST)
+    if not form.is_valid():
+        return _version(request, agent, row, status=HTTPStatus.BAD_REQUEST, refusal=INCOMPLETE)
+    try:
+        _copy(request, agent, content=row.content, **form.cleaned_data)
+    except DomainError as error:
+        return _version(request, agent, row, status=error.status, refusal=error.message)
     messages.success(request, f"The draft begins with the text of version {row.number}.")
     return redirect("agent-directive", agent.pk)
 
@@ -121,15 +120,7 @@ def push(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
 def draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
     """Show a colleague's draft against the active version."""
     agent = find_agent(request, agent_id)
-    row, active = _colleagues(agent, draft_id), active_version(agent)
-    context = {
-        "agent": agent,
-        "active": active,
-        "draft": row,
-        "mine": own_draft(agent, request.actor),
-        "difference": line_changes(active.content if active else "", row.content),
-    }
-    return render(request, "directives/draft.html", context)
+    return _draft(request, agent, _colleagues(agent, draft_id))
 
 
 @require_POST
@@ -137,18 +128,21 @@ def draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
 def take_draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
     """Copy a colleague's draft into one's own; theirs stays."""
     agent = find_agent(request, agent_id)
-    row, mine = _colleagues(agent, draft_id), own_draft(agent, request.actor)
-    if mine and mine.content != row.content and "replace" not in request.POST:
-        messages.error(request, "You have a draft already. Replace it, or go on with it.")
-        return redirect("agent-directive-draft", agent.pk, row.pk)
-    services.save_draft(
-        agent=agent,
-        actor=request.actor,
-        content=row.content,
-        base_version=row.base_version,
-        injection_mode=row.injection_mode,
-        reason=row.reason,
-    )
+    row, form = _colleagues(agent, draft_id), CopyForm(request.POST)
+    if not form.is_valid():
+        return _draft(request, agent, row, status=HTTPStatus.BAD_REQUEST, refusal=INCOMPLETE)
+    try:
+        _copy(
+            request,
+            agent,
+            content=row.content,
+            base_version=row.base_version,
+            injection_mode=row.injection_mode,
+            reason=row.reason,
+            **form.cleaned_data,
+        )
+    except DomainError as error:
+        return _draft(request, agent, row, status=error.status, refusal=error.message)
     messages.success(request, f"This is a copy of the draft by {row.author}; theirs stays.")
     return redirect("agent-directive", agent.pk)
 
@@ -195,6 +189,46 @@ def _title(base: int, head: int) -> str:
     return f"From {old} to {new}"
 
 
+def _copy(request: OrgRequest, agent: Agent, *, revision: int, **said: Any) -> None:
+    """Save a copy as one's own draft; one that is there already is not made twice."""
+    try:
+        services.save_draft(agent=agent, actor=request.actor, revision=revision, **said)
+    except DraftConflict:
+        mine = own_draft(agent, request.actor)
+        if any(getattr(mine, name, None) != value for name, value in said.items()):
+            raise
+
+
+def _replacing(mine: DirectiveDraft | None, content: str) -> dict[str, Any]:
+    """Put one's own draft beside the text that would replace it; the form names that save."""
+    return {
+        "mine": mine,
+        "replaces": mine is not None and mine.content != content,
+        "replacing": partial(line_changes, mine.content, content) if mine else None,
+        "revision": mine.revision if mine else 0,
+    }
+
+
+def _draft(
+    request: OrgRequest,
+    agent: Agent,
+    row: DirectiveDraft,
+    *,
+    status: int = HTTPStatus.OK,
+    **more: Any,
+) -> HttpResponse:
+    active, mine = active_version(agent), own_draft(agent, request.actor)
+    context = {
+        "agent": agent,
+        "active": active,
+        "draft": row,
+        "difference": line_changes(active.content if active else "", row.content),
+        **_replacing(mine, row.content),
+        **more,
+    }
+    return render(request, "directives/draft.html", context, status=status)
+
+
 def _version(
     request: OrgRequest,
     agent: Agent,
@@ -210,7 +244,7 @@ def _version(
         "is_active": directive is not None and directive.active_version_id == row.pk,
         "version": row,
         "lines": row.content.split("\n"),
-        "mine": own_draft(agent, request.actor),
+        **_replacing(own_draft(agent, request.actor), row.content),
         "form": RollBackForm(initial={"base_version": active.number if active else None}),
         "max_reason": MAX_REASON,
         **more,

@@ -175,7 +175,9 @@ def test_a_colleagues_draft_is_seen_and_taken_over(world: World, sign_in: SignIn
     text = client.get(there).content.decode()
     assert "<ins>kinder.</ins>" in text
     assert "Asked for" in text
-    client.post(there + "take/")
+    for _twice in range(2):
+        answer = client.post(there + "take/", {"revision": "0"})
+        assert answer["Location"] == page(world)
     mine = draft_of(world, world.alice)
     assert mine is not None
     assert (mine.content, mine.injection_mode, mine.reason) == (
@@ -183,16 +185,36 @@ def test_a_colleagues_draft_is_seen_and_taken_over(world: World, sign_in: SignIn
         "system_append",
         "Asked for",
     )
+    assert mine.revision == 1
     save_draft(agent=world.scout, actor=operator(world.alice), content="Mine", base_version=1)
-    assert client.post(there + "take/")["Location"] == there
-    mine = draft_of(world, world.alice)
-    assert mine is not None
-    assert mine.content == "Mine"
-    client.post(there + "take/", {"replace": "1"})
+    assert 'name="revision" value="2"' in client.get(there).content.decode()
+    client.post(there + "take/", {"revision": "2"})
     mine = draft_of(world, world.alice)
     assert mine is not None
     assert mine.content == "Be kinder."
     assert draft_of(world, bob) is not None
+
+
+def test_a_copy_of_a_colleagues_draft_replaces_no_later_text_of_ones_own(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    theirs = write("Theirs.", person=world.member("member"))
+    client, there = sign_in(world.alice), page(world, f"drafts/{theirs.pk}/")
+    assert 'name="revision" value="0"' in client.get(there).content.decode()
+    write("Mine, from another window.")
+    for _twice in range(2):
+        answer = client.post(there + "take/", {"revision": "0"})
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert "Your draft was saved from another window" in text
+        assert "From your draft to theirs" in text
+        assert "from another window.</del>" in text
+        assert "<ins>Theirs" in text
+        assert 'name="revision" value="1"' in text
+    assert client.post(there + "take/").status_code == 400
+    mine = draft_of(world, world.alice)
+    assert mine is not None
+    assert (mine.content, mine.revision) == ("Mine, from another window.", 1)
 
 
 # Review and push
@@ -439,22 +461,36 @@ def test_an_older_version_is_a_place_to_begin(world: World, sign_in: SignIn) -> 
     push(world, "Be rude.")
     client = sign_in(world.alice)
     assert "Be kind." in client.get(page(world, "versions/1/")).content.decode()
-    assert client.post(page(world, "versions/1/edit/"))["Location"] == page(world)
+    said = {"revision": "0", "base_version": "2"}
+    for _twice in range(2):
+        answer = client.post(page(world, "versions/1/edit/"), said)
+        assert answer["Location"] == page(world)
     draft = draft_of(world, world.alice)
     assert draft is not None
-    assert (draft.content, draft.base_version) == ("Be kind.", 2)
+    assert (draft.content, draft.base_version, draft.revision) == ("Be kind.", 2, 1)
 
 
 def test_a_draft_is_not_replaced_unasked(world: World, sign_in: SignIn, write: Write) -> None:
     push(world, "Be kind.")
     write("Hours of work.", 1)
     client = sign_in(world.alice)
-    assert client.post(page(world, "versions/1/edit/")).status_code == 409
+    for _twice in range(2):
+        answer = client.post(
+            page(world, "versions/1/edit/"), {"revision": "0", "base_version": "1"}
+        )
+        text = answer.content.decode()
+        assert answer.status_code == 409
+        assert "From your draft to this version" in text
+        assert "<del>Hours of work.</del>" in text
+        assert "<ins>Be kind.</ins>" in text
+    assert client.post(page(world, "versions/1/edit/")).status_code == 400
     draft = draft_of(world, world.alice)
     assert draft is not None
     assert draft.content == "Hours of work."
-    assert "Replace my draft" in client.get(page(world, "versions/1/")).content.decode()
-    client.post(page(world, "versions/1/edit/"), {"replace": "1"})
+    text = client.get(page(world, "versions/1/")).content.decode()
+    assert "Replace my draft" in text
+    assert 'name="revision" value="1"' in text
+    client.post(page(world, "versions/1/edit/"), {"revision": "1", "base_version": "1"})
     draft = draft_of(world, world.alice)
     assert draft is not None
     assert draft.content == "Be kind."
@@ -489,7 +525,7 @@ CHANGES = {
     "draft/": written(),
     "draft/discard/": {},
     "review/": {"reason": "x", "revision": "1"},
-    "versions/1/edit/": {},
+    "versions/1/edit/": {"base_version": "1", "revision": "0"},
     "versions/1/roll-back/": {"reason": "x", "base_version": "1"},
 }
 MAY = {
@@ -532,6 +568,19 @@ def test_a_viewer_reads_the_editor(world: World, sign_in: SignIn) -> None:
     assert "Your role, viewer, does not write directives." in text
 
 
+def test_a_version_pushed_meanwhile_is_met_at_the_review(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    push(world, "Be rude.")
+    client = sign_in(world.alice)
+    assert (
+        'name="base_version" value="2"' in client.get(page(world, "versions/1/")).content.decode()
+    )
+    push(world, "Be brief.")
+    client.post(page(world, "versions/1/edit/"), {"revision": "0", "base_version": "2"})
+    assert client.get(page(world, "review/")).status_code == 409
+    assert running(world) == (3, "Be brief.", "system_first")
+
+
 def test_another_orgs_directive_is_missing_and_unharmed(
     world: World, sign_in: SignIn, write: Write
 ) -> None:
@@ -542,7 +591,7 @@ def test_another_orgs_directive_is_missing_and_unharmed(
     client = sign_in(world.mallory)
     for path in reads:
         assert client.get(page(world, path)).status_code == 404, path
-    for path, said in {**CHANGES, f"drafts/{draft.pk}/take/": {}}.items():
+    for path, said in {**CHANGES, f"drafts/{draft.pk}/take/": {"revision": "0"}}.items():
         assert client.post(page(world, path), said).status_code == 404, path
     assert running(world) == (2, "Be rude.", "system_first")
     mine = sign_in(world.alice)

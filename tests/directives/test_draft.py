@@ -50,6 +50,14 @@ def test_another_window_of_the_same_person_is_noticed(world: World) -> None:
     assert kept(world, alice).content == "There"
 
 
+def test_an_empty_first_draft_on_top_of_a_later_save_is_noticed(world: World) -> None:
+    alice = operator(world.alice)
+    with pytest.raises(DraftConflict):
+        save_draft(agent=world.scout, actor=alice, content="", base_version=0, revision=3)
+    with tenant(world.acme):
+        assert not DirectiveDraft.objects.of(world.scout, alice).exists()
+
+
 def test_a_draft_may_be_empty_or_too_long_to_push(world: World) -> None:
     alice = operator(world.alice)
     for content in ("", "x" * MAX_DRAFT_BYTES):
