@@ -17,7 +17,7 @@ Pushes = list[tuple[Event, int]]
 State = Literal["acknowledged", "runs", "pending", "silent", "left"]
 
 SILENT_AFTER = timedelta(seconds=5)
-"""A proxy is heard of every second while its socket holds."""
+"""The channel notes each second which sockets hold; who hears nothing gives up after four."""
 RECENT = 20
 """Versions among which the one that a proxy still runs is looked for."""
 
@@ -32,6 +32,11 @@ class ProxyRow:
     since: datetime | None
     took_ms: float | None
     still_runs: int | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is heard of now; what a silent one runs nobody knows."""
+        return self.state not in {"left", "silent"}
 
     @property
     def in_sync(self) -> bool:
@@ -51,8 +56,13 @@ class PushStatus:
 
     @property
     def connected(self) -> list[ProxyRow]:
-        """The proxies that count: whoever left runs nothing."""
-        return [row for row in self.proxies if row.state != "left"]
+        """The proxies that count: those that are heard of."""
+        return [row for row in self.proxies if row.is_connected]
+
+    @property
+    def silent(self) -> list[ProxyRow]:
+        """Those that neither left nor are heard of; each may come back, or be gone."""
+        return [row for row in self.proxies if row.state == "silent"]
 
     @property
     def in_sync(self) -> int:
@@ -62,7 +72,7 @@ class PushStatus:
     @property
     def is_settled(self) -> bool:
         """Whether there is nothing to wait for."""
-        return not self.is_active or self.in_sync == len(self.connected)
+        return not self.is_active or (self.in_sync == len(self.connected) and not self.silent)
 
 
 def push_status(agent: Agent, version: DirectiveVersion) -> PushStatus:

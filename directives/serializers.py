@@ -189,8 +189,13 @@ class PushStatusSerializer(serializers.Serializer[PushStatus]):
     pushed_at = serializers.DateTimeField()
     in_sync = serializers.IntegerField(help_text="How many connected proxies run it.")
     connected = serializers.SerializerMethodField()
+    silent = serializers.SerializerMethodField()
     proxies = ProxySerializer(many=True)
 
     def get_connected(self, status: PushStatus) -> int:
-        """Return how many proxies are connected."""
+        """Return how many proxies are connected and heard of."""
         return len(status.connected)
+
+    def get_silent(self, status: PushStatus) -> int:
+        """Return how many neither left nor are heard of; `since` says since when."""
+        return len(status.silent)

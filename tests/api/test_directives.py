@@ -1,8 +1,10 @@
 """Directives through the management API."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents.services import archive_agent, create_agent
 from directives.models import DirectiveDraft, DirectiveVersion
@@ -12,6 +14,7 @@ from orgs.models import AuditEvent
 from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
 from tests.conftest import TESTS, SignIn, World
+from tests.directives.test_push_status import connect_proxy
 
 pytestmark = pytest.mark.usefixtures("api_urls")
 
@@ -245,6 +248,11 @@ def test_the_proxies_of_a_push_are_shown(world: World, alice: Api) -> None:
     shown = alice.get(path(world, "/pushes/1")).json()
     assert (shown["number"], shown["is_active"]) == (1, True)
     assert (shown["connected"], shown["in_sync"], shown["proxies"]) == (0, 0, [])
+    connect_proxy("proxy-here", 2**40)
+    connect_proxy("proxy-mute", 2**40, seen_at=timezone.now() - timedelta(minutes=3))
+    shown = alice.get(path(world, "/pushes/1")).json()
+    assert (shown["connected"], shown["in_sync"], shown["silent"]) == (1, 1, 1)
+    assert [row["state"] for row in shown["proxies"]] == ["runs", "silent"]
 
 
 @pytest.mark.parametrize(

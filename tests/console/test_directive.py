@@ -1,10 +1,12 @@
 """A directive in the console: written as a draft, reviewed, pushed, looked back on."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from directives.models import Directive, DirectiveDraft, DirectiveVersion
 from directives.services import push_directive, save_draft
@@ -12,6 +14,7 @@ from ibex.tenancy import tenant
 from orgs.models import Operator
 from tests.conftest import TESTS, SignIn, World
 from tests.directives.test_push_directive import operator
+from tests.directives.test_push_status import connect_proxy
 
 Write = Callable[..., Any]
 
@@ -247,6 +250,24 @@ def test_a_push_makes_the_next_version_and_shows_who_runs_it(
     assert "Shorter" in text
     assert "No proxy is connected." in text
     assert draft_of(world, world.alice) is None
+
+
+def test_a_silent_proxy_is_neither_connected_nor_in_sync(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    client = sign_in(world.alice)
+    connect_proxy("proxy-here", 2**40)
+    shown = client.get(page(world, "pushes/1/")).content.decode()
+    assert "1 of 1 in sync" in shown
+    assert "silent" not in shown
+    heard = timezone.now() - timedelta(minutes=3)
+    connect_proxy("proxy-mute", 2**40, seen_at=heard)
+    shown = client.get(page(world, "pushes/1/")).content.decode()
+    assert "1 of 1 in sync" in shown
+    assert "1 silent" in shown
+    row = shown.split("proxy-mute")[1].split("</tr>")[0]
+    assert "silent, last heard of" in row
+    assert f'datetime="{heard:%Y-%m-%dT%H:%M}' in row
+    assert "1 of 1" in client.get("/directives/").content.decode()
 
 
 def test_the_review_shows_changes_checks_and_whom_it_affects(

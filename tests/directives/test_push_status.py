@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from control.models import Event, Proxy
 from directives.models import DirectiveVersion
-from directives.pushes import PushStatus, fingerprints, push_status, synced
+from directives.pushes import SILENT_AFTER, PushStatus, fingerprints, push_status, synced
 from directives.services import push_directive
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
@@ -19,18 +19,18 @@ from tests.conftest import TESTS, World
 Connect = Callable[..., Proxy]
 
 
+def connect_proxy(name: str, revision: int, **fields: Any) -> Proxy:
+    """Let a proxy connect, as the control channel notes it."""
+    now = timezone.now()
+    times = {"connected_at": now, "acknowledged_at": now, "seen_at": now} | fields
+    return Proxy.objects.create(
+        id=uuid7(), name=name, revision=revision, connected_revision=revision, **times
+    )
+
+
 @pytest.fixture
 def connect() -> Connect:
-    """Let a proxy connect, as the control channel notes it."""
-
-    def _connect(name: str, revision: int, **fields: Any) -> Proxy:
-        now = timezone.now()
-        times = {"connected_at": now, "acknowledged_at": now, "seen_at": now} | fields
-        return Proxy.objects.create(
-            id=uuid7(), name=name, revision=revision, connected_revision=revision, **times
-        )
-
-    return _connect
+    return connect_proxy
 
 
 def push(world: World, content: str) -> tuple[DirectiveVersion, int]:
@@ -102,10 +102,26 @@ def test_a_proxy_that_left_counts_no_more(world: World, connect: Connect) -> Non
 
 
 def test_a_proxy_that_is_not_heard_of_is_called_silent(world: World, connect: Connect) -> None:
+    """Its last word was that it runs the version; whether it still does nobody knows."""
     version, rev = push(world, "Be kind.")
-    connect("proxy-mute", rev, seen_at=timezone.now() - timedelta(seconds=30))
-    assert states(world, version) == {"proxy-mute": "silent"}
-    assert not status(world, version).is_settled
+    heard = timezone.now() - SILENT_AFTER - timedelta(seconds=1)
+    mute = connect("proxy-mute", rev, seen_at=heard)
+    connect("proxy-here", rev, seen_at=timezone.now() - SILENT_AFTER + timedelta(seconds=3))
+    found = status(world, version)
+    assert {row.name: row.state for row in found.proxies} == {
+        "proxy-here": "runs",
+        "proxy-mute": "silent",
+    }
+    (silent,) = found.silent
+    assert (silent.name, silent.since) == ("proxy-mute", heard)
+    assert (found.in_sync, [row.name for row in found.connected]) == (1, ["proxy-here"])
+    assert not found.is_settled
+    with tenant(world.acme):
+        assert synced([version]) == {version.pk: (1, 1)}
+    Proxy.objects.filter(pk=mute.pk).update(seen_at=timezone.now())
+    found = status(world, version)
+    assert (found.in_sync, len(found.connected), found.silent) == (2, 2, [])
+    assert found.is_settled
 
 
 def test_the_list_counts_the_proxies_in_sync(world: World, connect: Connect) -> None:
