@@ -1,10 +1,12 @@
 """Forms of an agent: making one, and how it remembers."""
 
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 
 from agents.models import Agent
+from ibex.forms import SettingsForm
+from ibex.versions import version_of
 
 POSITIONS = [
     (Agent.MemoryPosition.LAST_USER, "inside the last user message (the prompt's prefix stays)"),
@@ -62,6 +64,16 @@ class AgentForm(forms.Form):
             if errors and name in self.fields:
                 described = {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
                 self.fields[name].widget.attrs.update(described)
+
+
+class AgentSettingsForm(AgentForm, SettingsForm):
+    """Changes to an agent's configuration."""
+
+    @classmethod
+    def of(cls, agent: Agent, sent: Any = None) -> Self:
+        """Show how an agent is set up, or read what was sent to change it."""
+        version = {"base_version": version_of(agent.updated_at)}
+        return cls(sent, initial=values_of(agent) | version)
 
 
 class NewAgentForm(AgentForm):

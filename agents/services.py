@@ -9,6 +9,7 @@ from agents.errors import AgentArchived
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from ibex.versions import ChangedMeanwhile, version_of
 from orgs import audit
 from orgs.audit import Actor
 from orgs.models import Organization
@@ -49,10 +50,15 @@ def create_agent(
     return agent
 
 
-def update_agent(*, agent: Agent, actor: Actor, **changes: Any) -> Agent:
-    """Change an agent's configuration; its slug and memory scope never change."""
+def update_agent(*, agent: Agent, actor: Actor, base_version: str = "", **changes: Any) -> Agent:
+    """Change an agent's configuration; its slug and memory scope never change.
+
+    With the version that the editor saw, a later one raises `ChangedMeanwhile`.
+    """
     with tenant(agent.org_id):
         locked = _lock(agent)
+        if base_version not in {"", version_of(locked.updated_at)}:
+            raise ChangedMeanwhile(locked.name)
         before = {name: getattr(locked, name) for name in changes}
         _apply(locked, changes)
         locked.full_clean()

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from agents import services
 from agents.bulk import ACTIONS
 from agents.filters import AgentFilter
-from agents.forms import DEFAULTS, SCOPES, AgentForm, NewAgentForm, values_of
+from agents.forms import DEFAULTS, SCOPES, AgentForm, AgentSettingsForm, NewAgentForm, values_of
 from agents.listing import agent_row, counted_agents
 from agents.models import Agent
 from agents.stats import agent_stats
@@ -24,6 +24,7 @@ from ibex.errors import DomainError
 from ibex.forms import ReasonForm
 from ibex.http import read_page, render_list
 from ibex.notices import tell
+from ibex.versions import ChangedMeanwhile
 from memories.models import Memory
 from orgs.access import OrgRequest, operator_page
 from orgs.models import Organization, Token
@@ -105,16 +106,18 @@ def agent_settings(request: OrgRequest, agent_id: UUID) -> HttpResponse:
     """Show how an agent is set up; a POST changes it."""
     row = _agent(request, agent_id)
     if request.method == "GET":
-        return _settings(request, row, AgentForm(initial=values_of(row)))
+        return _settings(request, row, AgentSettingsForm.of(row))
     _require_write(request)
-    form = AgentForm(request.POST)
+    form = AgentSettingsForm.of(row, request.POST)
     if not form.is_valid():
         return _settings(request, row, form, status=HTTPStatus.BAD_REQUEST)
-    before = values_of(row)
-    changes = {name: value for name, value in form.cleaned_data.items() if value != before[name]}
+    changes = form.changes()
+    version = form.cleaned_data["base_version"]
     try:
         if changes:
-            services.update_agent(agent=row, actor=request.actor, **changes)
+            services.update_agent(agent=row, actor=request.actor, base_version=version, **changes)
+    except ChangedMeanwhile as error:
+        return _conflict(request, agent_id, form, error)
     except DomainError as error:
         return _settings(request, row, form, status=error.status, refusal=error.message)
     except ValidationError as error:
@@ -148,7 +151,7 @@ def change_agent(request: OrgRequest, agent_id: UUID, action: str) -> HttpRespon
     try:
         change.service(agent=row, actor=request.actor)
     except DomainError as error:
-        form = AgentForm(initial=values_of(row))
+        form = AgentSettingsForm.of(row)
         return _settings(request, row, form, status=error.status, refusal=error.message)
     undo = reverse(f"{change.undo}-agent", args=[agent_id])
     tell(request, f"{row.name} {change.done}", undo=undo)
@@ -187,8 +190,24 @@ def _new(request: OrgRequest, form: NewAgentForm, *, status: int = HTTPStatus.OK
     return render(request, "agents/new.html", {"form": form, "scopes": SCOPES}, status=status)
 
 
+def _conflict(
+    request: OrgRequest, agent_id: UUID, form: AgentSettingsForm, error: ChangedMeanwhile
+) -> HttpResponse:
+    """Keep what the operator changed, on top of what is stored now; show what differs."""
+    now = _agent(request, agent_id)
+    stored = values_of(now)
+    again = AgentSettingsForm.of(now, form.rebased(stored, now.updated_at))
+    more = {"conflict": error.message, "theirs": form.differences(stored)}
+    return _settings(request, now, again, status=error.status, **more)
+
+
 def _settings(
-    request: OrgRequest, row: Agent, form: AgentForm, *, status: int = HTTPStatus.OK, **more: Any
+    request: OrgRequest,
+    row: Agent,
+    form: AgentSettingsForm,
+    *,
+    status: int = HTTPStatus.OK,
+    **more: Any,
 ) -> HttpResponse:
     context = {"agent": row, "form": form, **more}
     return render(request, "agents/settings.html", context, status=status)

@@ -1,10 +1,11 @@
 """The forms of inviting, joining, and the organization's settings."""
 
-from typing import Any
+from typing import Any, Self
 
 from django import forms
 
-from ibex.forms import ReasonForm
+from ibex.forms import ReasonForm, SettingsForm
+from ibex.versions import version_of
 from orgs.members import may_give
 from orgs.models import Membership, Organization
 from orgs.permissions import Permission
@@ -48,7 +49,7 @@ class JoinForm(forms.Form):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
-class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run time
+class OrganizationForm(forms.ModelForm, SettingsForm):  # type: ignore[type-arg]  # not at run time
     """The organization's settings, and why they change."""
 
     reason = forms.CharField(required=False, max_length=500)
@@ -71,5 +72,8 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not at run
             "monthly_token_budget": "Tokens a month, all agents",
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", **kwargs})
+    @classmethod
+    def of(cls, org: Organization, sent: Any = None) -> Self:
+        """Show how an organization is set, or read what was sent to change it."""
+        version = {"base_version": version_of(org.updated_at)}
+        return cls(sent, instance=org, initial=version, label_suffix="")

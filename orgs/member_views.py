@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Subquery
+from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -20,6 +21,7 @@ from ibex.errors import DomainError
 from ibex.forms import ReasonForm
 from ibex.http import client_ip, read_page, render_list
 from ibex.tenancy import tenant
+from ibex.versions import ChangedMeanwhile
 from orgs import invitations as inviting
 from orgs import members as membership_services
 from orgs import services
@@ -155,16 +157,19 @@ def remove_member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
 def organization_settings(request: OrgRequest) -> HttpResponse:
     """Show and change the organization's settings."""
     org = Organization.objects.get(pk=request.access.org_id)
-    form = OrganizationForm(request.POST or None, instance=org)
-    if request.method == "POST" and form.is_valid():
-        changes = {name: form.cleaned_data[name] for name in form.changed_data if name != "reason"}
-        if changes:
-            reason = form.cleaned_data["reason"]
-            services.update_organization(org=org, actor=request.actor, reason=reason, **changes)
+    form = OrganizationForm.of(org, request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
+        return _organization(request, form, status=status)
+    said = form.cleaned_data
+    kept = {name: said[name] for name in ("reason", "base_version")}
+    try:
+        if changes := form.changes():
+            services.update_organization(org=org, actor=request.actor, **kept, **changes)
             messages.success(request, "Saved.")
-        return redirect("organization-settings")
-    status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
-    return render(request, "orgs/organization.html", {"form": form, "org": org}, status=status)
+    except ChangedMeanwhile as error:
+        return _organization_conflict(request, form, error)
+    return redirect("organization-settings")
 
 
 @never_cache
@@ -196,6 +201,24 @@ def accept_invitation(request: HttpRequest, secret: str) -> HttpResponse:
     except DomainError as error:
         return _join_page(mine, found, form, status=error.status, refusal=error.message)
     return _joined(mine, operator, found)
+
+
+def _organization(
+    request: OrgRequest, form: OrganizationForm, *, status: int, **more: Any
+) -> HttpResponse:
+    context = {"form": form, "org": form.instance, **more}
+    return render(request, "orgs/organization.html", context, status=status)
+
+
+def _organization_conflict(
+    request: OrgRequest, form: OrganizationForm, error: ChangedMeanwhile
+) -> HttpResponse:
+    """Keep what the operator changed, on top of what is stored now; show what differs."""
+    now = Organization.objects.get(pk=request.access.org_id)
+    stored = model_to_dict(now, form.Meta.fields)
+    again = OrganizationForm.of(now, form.rebased(stored, now.updated_at))
+    more = {"conflict": error.message, "theirs": form.differences(stored)}
+    return _organization(request, again, status=error.status, **more)
 
 
 def _joined(

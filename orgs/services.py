@@ -12,6 +12,7 @@ from django.utils import timezone
 from agents.models import Agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from ibex.versions import ChangedMeanwhile, version_of
 from orgs import audit
 from orgs.audit import Actor
 from orgs.credentials import new_token, token_digest, token_prefix
@@ -45,13 +46,23 @@ def create_organization(
 
 
 def update_organization(
-    *, org: Organization, actor: Actor, reason: str = "", **changes: Any
+    *,
+    org: Organization,
+    actor: Actor,
+    reason: str = "",
+    base_version: str = "",
+    **changes: Any,
 ) -> Organization:
-    """Change settings of an organization. Raises `ValidationError` for a value out of range."""
+    """Change settings of an organization. Raises `ValidationError` for a value out of range.
+
+    With the version that the editor saw, a later one raises `ChangedMeanwhile`.
+    """
     if unknown := set(changes) - SETTINGS:
         raise TypeError(f"{sorted(unknown)} of an organization cannot be set.")
     with tenant(org):
         row = Organization.objects.select_for_update(no_key=True).get(pk=org.pk)
+        if base_version not in {"", version_of(row.updated_at)}:
+            raise ChangedMeanwhile(row.name)
         before = {name: getattr(row, name) for name in changes}
         for name, value in changes.items():
             setattr(row, name, value)

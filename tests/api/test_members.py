@@ -115,8 +115,10 @@ def test_settings_are_read_and_changed(world: World, alice: Api, mallory: Api) -
     said = {"data_retention_days": 30, "monthly_token_budget": None, "reason": "Less"}
     assert alice.patch(ORGANIZATION, said).json()["data_retention_days"] == 30
     assert mallory.get(ORGANIZATION).json()["data_retention_days"] == 90
+    assert alice.patch(ORGANIZATION, {"name": "Acme II"}).json()["data_retention_days"] == 30
+    assert alice.get(ORGANIZATION).json()["name"] == "Acme II"
     with tenant(world.acme):
-        event = AuditEvent.objects.get(action="organization.update")
+        event = AuditEvent.objects.get(action="organization.update", reason="Less")
     assert (event.reason, event.before["data_retention_days"]) == ("Less", 90)
     for wrong in ({"data_retention_days": 0}, {"rpm": -1}, {"name": ""}, {"slug": "other"}):
         refused(alice.patch(ORGANIZATION, wrong), 400, "VALIDATION_ERROR")

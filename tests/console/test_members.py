@@ -11,6 +11,7 @@ from ibex.tenancy import tenant
 from orgs.models import AuditEvent, Invitation, Membership, Operator, Organization
 from tests.api.rows import make_invitation, make_member, make_token
 from tests.conftest import PASSWORD, SignIn, World
+from tests.console.forms import fields_in, filled
 
 PATH = "/settings/members/"
 
@@ -199,21 +200,59 @@ def test_members_and_viewers_manage_nobody(world: World, sign_in: SignIn, role: 
     assert Client().get(PATH).status_code == 302
 
 
+SETTINGS = "/settings/organization/"
+
+
+def organization(world: World) -> Organization:
+    with tenant(world.acme):
+        return Organization.objects.get(pk=world.acme.pk)
+
+
 def test_settings_are_changed_and_audited(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
-    said = {"name": "Acme II", "data_retention_days": 30, "rpm": 100, "reason": "Less"}
-    assert client.post("/settings/organization/", said).status_code == 302
+    changes = {"name": "Acme II", "data_retention_days": "30", "memory_extraction_enabled": None}
+    said = filled(client, SETTINGS, **changes, reason="Less")
+    assert client.post(SETTINGS, said).status_code == 302
     with tenant(world.acme):
-        org = Organization.objects.get(pk=world.acme.pk)
         event = AuditEvent.objects.get(action="organization.update")
-    assert (org.name, org.data_retention_days, org.rpm) == ("Acme II", 30, 100)
+    org = organization(world)
+    assert (org.name, org.data_retention_days, org.rpm) == ("Acme II", 30, 60_000)
     assert org.memory_extraction_enabled is False
+    assert set(event.after) == set(changes)
     assert (event.before["data_retention_days"], event.after["data_retention_days"]) == (90, 30)
     assert event.reason == "Less"
-    answer = client.post("/settings/organization/", {**said, "data_retention_days": 0})
+    answer = client.post(SETTINGS, filled(client, SETTINGS, data_retention_days="0"))
     assert answer.status_code == 400
     with tenant(world.elsewhere):
         assert Organization.objects.get(pk=world.elsewhere.pk).name == "Elsewhere"
+
+
+def test_an_old_form_takes_no_setting_back_and_shows_what_changed(
+    world: World, sign_in: SignIn
+) -> None:
+    client = sign_in(world.alice)
+    mine = filled(client, SETTINGS, name="Mine", reason="A better name")
+    assert client.post(SETTINGS, filled(client, SETTINGS, mfa_required="on")).status_code == 302
+    with tenant(world.acme):
+        Organization.objects.update(mfa_required=False, monthly_token_budget=5)  # same version
+    refused = client.post(SETTINGS, mine)
+    text = refused.content.decode()
+    assert refused.status_code == 409
+    assert "<dt>Tokens a month, all agents</dt>" in text
+    assert "<dt>Days that sessions are kept</dt>" not in text
+    assert organization(world).name == "Acme"
+    again = fields_in(refused.content, SETTINGS)
+    assert (again["name"], again["reason"]) == ("Mine", "A better name")
+    assert again["monthly_token_budget"] == "5"
+    assert client.post(SETTINGS, again).status_code == 302
+    assert (organization(world).name, organization(world).monthly_token_budget) == ("Mine", 5)
+    assert client.post(SETTINGS, again).status_code == 409  # the same request twice
+
+
+def test_settings_of_another_org_are_out_of_reach(world: World, sign_in: SignIn) -> None:
+    sent = filled(sign_in(world.alice), SETTINGS, name="Taken")
+    assert sign_in(world.mallory).post(SETTINGS, sent).status_code == 409  # it is not her version
+    assert organization(world).name == "Acme"
 
 
 def test_the_list_reads_a_fixed_number_of_queries(

@@ -12,6 +12,7 @@ from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
+from tests.console.forms import fields_in, filled
 
 NEW = {
     "name": "Support",
@@ -80,31 +81,85 @@ def test_the_same_form_twice_makes_one_agent(world: World, alice: Client) -> Non
         assert Agent.objects.filter(slug="support").count() == 1
 
 
-def settings_of(world: World, **changes: Any) -> dict[str, Any]:
-    return {
-        key: value for key, value in {**NEW, "name": "Scout", **changes}.items() if key != "slug"
-    }
+def settings_path(world: World) -> str:
+    return f"/agents/{world.scout.pk}/settings/"
+
+
+CONFIGURED = {
+    "description": "Scouts",
+    "extraction_enabled": None,
+    "max_injected_memories": "5",
+    "memory_budget_tokens": "900",
+}
 
 
 def test_an_operator_configures_an_agent(world: World, alice: Client) -> None:
-    path = f"/agents/{world.scout.pk}/settings/"
-    answer = alice.post(path, settings_of(world, description="Scouts"), follow=True)
+    path = settings_path(world)
+    answer = alice.post(
+        path, {**filled(alice, path, **CONFIGURED), "memory_scope": "subject"}, follow=True
+    )
     assert b"Saved." in answer.content
     agent = fresh(world)
     assert (agent.description, agent.memory_budget_tokens) == ("Scouts", 900)
     assert agent.memory_scope == "agent"  # never changes, whatever is posted
     with tenant(world.acme):
         event = AuditEvent.objects.get(action="agent.update")
-    assert set(event.after) == {
-        "description",
-        "extraction_enabled",
-        "max_injected_memories",
-        "memory_budget_tokens",
-    }
-    assert (
-        b"Nothing to change."
-        in alice.post(path, settings_of(world, description="Scouts"), follow=True).content
+    assert set(event.after) == set(CONFIGURED)
+    again = alice.post(path, filled(alice, path), follow=True)
+    assert b"Nothing to change." in again.content
+
+
+def test_an_old_form_takes_nothing_back_and_shows_what_changed(world: World, alice: Client) -> None:
+    path = settings_path(world)
+    mine = filled(alice, path, name="Pathfinder", description="Mine")
+    theirs = filled(alice, path, max_injected_memories="7", memory_enabled=None)
+    assert alice.post(path, theirs).status_code == 302
+    refused = alice.post(path, mine)
+    text = refused.content.decode()
+    assert refused.status_code == 409
+    assert "Somebody changed the settings of Scout meanwhile." in text
+    assert "<dt>Recall</dt>" in text
+    assert '<del dir="auto">20</del> <span class="quiet">now</span> <ins dir="auto">7</ins>' in text
+    assert "<dt>Description</dt>" not in text
+    assert fresh(world).name == "Scout"
+    again = fields_in(refused.content, path)
+    assert (again["name"], again["description"]) == ("Pathfinder", "Mine")
+    assert again["max_injected_memories"] == "7"
+    assert "memory_enabled" not in again
+    assert alice.post(path, again).status_code == 302
+    agent = fresh(world)
+    assert (agent.name, agent.max_injected_memories, agent.memory_enabled) == (
+        "Pathfinder",
+        7,
+        False,
     )
+
+
+def test_the_same_settings_sent_twice_are_written_once(world: World, alice: Client) -> None:
+    path = settings_path(world)
+    sent = filled(alice, path, name="Pathfinder")
+    assert alice.post(path, sent).status_code == 302
+    assert alice.post(path, sent).status_code == 409
+    with tenant(world.acme):
+        assert AuditEvent.objects.filter(action="agent.update").count() == 1
+
+
+def test_settings_without_a_version_are_not_written(world: World, alice: Client) -> None:
+    sent = filled(alice, settings_path(world), name="Pathfinder")
+    del sent["base_version"]
+    assert alice.post(settings_path(world), sent).status_code == 400
+    assert fresh(world).name == "Scout"
+
+
+def test_a_pause_meanwhile_is_no_reason_to_lose_what_was_typed(world: World, alice: Client) -> None:
+    path = settings_path(world)
+    sent = filled(alice, path, name="Pathfinder")
+    alice.post(f"/agents/{world.scout.pk}/pause/")
+    refused = alice.post(path, sent)
+    assert refused.status_code == 409
+    assert b"Nothing that this form shows." in refused.content
+    assert alice.post(path, fields_in(refused.content, path)).status_code == 302
+    assert (fresh(world).name, fresh(world).status) == ("Pathfinder", "paused")
 
 
 def test_a_pause_is_done_at_once_and_can_be_undone(world: World, alice: Client) -> None:
@@ -130,7 +185,8 @@ def test_archiving_names_the_agent_wants_a_reason_and_is_final(
     assert fresh(world).status == "archived"
     assert alice.post(path, {"reason": "Again"}).status_code == 409
     assert alice.post(f"/agents/{world.scout.pk}/activate/").status_code == 409
-    answer = alice.post(f"/agents/{world.scout.pk}/settings/", settings_of(world))
+    settings = settings_path(world)
+    answer = alice.post(settings, filled(alice, settings, name="Pathfinder"))
     assert answer.status_code == 409
     assert b"Scout is archived, which is final." in answer.content
 
@@ -144,7 +200,7 @@ def test_a_viewer_changes_nothing_and_is_told_why(
 ) -> None:
     viewer = sign_in(world.member("viewer"))
     path = f"/agents/{world.scout.pk}/{action}/"
-    assert viewer.post(path, settings_of(world, reason="Because")).status_code == 403
+    assert viewer.post(path, {"name": "Pathfinder", "reason": "Because"}).status_code == 403
     assert fresh(world).status == "active"
     assert viewer.post("/agents/new/", NEW).status_code == 403
     page = viewer.get(f"/agents/{world.scout.pk}/settings/").content.decode()
@@ -160,7 +216,7 @@ def test_another_orgs_agent_is_missing(
 ) -> None:
     mallory = sign_in(world.mallory)
     path = f"/agents/{world.scout.pk}/{action}/"
-    assert mallory.post(path, settings_of(world, reason="Because")).status_code == 404
+    assert mallory.post(path, {"name": "Stolen", "reason": "Because"}).status_code == 404
     assert fresh(world).status == "active"
     assert fresh(world).name == "Scout"
     for page in ("settings", "peek", "archive"):
