@@ -100,15 +100,15 @@ def _fill(ready: Stage, agent: Any, rows: int) -> float:
     _make_examples(agent)
     with psycopg.connect(ready.stores.owner_url, autocommit=True) as owner:
         owner.execute("SET synchronous_commit = off")
-        owner.execute(_copies("agent_sessions_session", SESSION), {"rows": rows // 10})
-        owner.execute(_copies("memories_memory", MEMORY), {"rows": rows})
+        owner.execute(copies("agent_sessions_session", SESSION), {"rows": rows // 10})
+        owner.execute(copies("memories_memory", MEMORY), {"rows": rows})
         for words, every in (("'word' || n %% 5000", 1), ("'shared'", 3)):
             owner.execute(_postings(words, every), {"rows": rows})
-        owner.execute(_copies("orgs_auditevent", AUDIT), {"rows": rows // 2})
-        owner.execute(_copies("analytics_requestrecord", REQUEST), {"rows": rows})
-        owner.execute(_copies("orgs_operator", OPERATOR), {"rows": FEW["members"]})
+        owner.execute(copies("orgs_auditevent", AUDIT), {"rows": rows // 2})
+        owner.execute(copies("analytics_requestrecord", REQUEST), {"rows": rows})
+        owner.execute(copies("orgs_operator", OPERATOR), {"rows": FEW["members"]})
         for table, values, name in FEW_TABLES:
-            owner.execute(_copies(table, values), {"rows": FEW[name]})
+            owner.execute(copies(table, values), {"rows": FEW[name]})
         owner.execute("VACUUM ANALYZE")
     return time.perf_counter() - began
 
@@ -240,8 +240,13 @@ FEW_TABLES: list[tuple[str, Mapping[str, str], str]] = [
 ]
 
 
-def _copies(table: str, values: Mapping[str, str]) -> str:
-    """Write the statement that copies a table's newest row, with some of its columns anew."""
+def copies(
+    table: str, values: Mapping[str, str], source: str = "generate_series(1, %(rows)s) AS n"
+) -> str:
+    """Write the statement that copies a table's newest row, with some of its columns anew.
+
+    There is one copy for each row of `source`, whose column `n` numbers them.
+    """
     from django.apps import apps  # noqa: PLC0415 - after Django is set up
 
     model = next(model for model in apps.get_models() if model._meta.db_table == table)  # noqa: SLF001
@@ -249,7 +254,7 @@ def _copies(table: str, values: Mapping[str, str]) -> str:
     chosen = ", ".join(values.get(column, f"example.{column}") for column in columns)
     return f"""
         INSERT INTO {table} ({", ".join(columns)})
-        SELECT {chosen} FROM generate_series(1, %(rows)s) AS n,
+        SELECT {chosen} FROM {source},
             (SELECT * FROM {table} ORDER BY id DESC LIMIT 1) AS example
     """  # noqa: S608 - our own names
 

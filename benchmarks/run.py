@@ -16,7 +16,10 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.stats import machine  # noqa: E402 - the path is set above
 
-NAMES = ("proxy", "embedder", "context", "writing", "push", "lifecycle", "gateways", "lists")
+NAMES = (
+    *("proxy", "embedder", "context", "search", "writing", "learning"),
+    *("push", "lifecycle", "gateways", "lists"),
+)
 RESULTS = ROOT / "benchmarks" / "results"
 
 
@@ -26,7 +29,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NAMES), help=", ".join(NAMES))
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each measurement")
     parser.add_argument("--peers", default="", help="where other gateways are; see gateways.py")
-    parser.add_argument("--rows", default="", help="memories that `lists` fills, a million else")
+    parser.add_argument("--rows", default="", help="memories that `lists` and `search` fill")
     options = parser.parse_args()
     os.environ["IBEX_BENCHMARK_ROWS"] = options.rows
     os.environ["IBEX_BENCHMARK_PEERS"] = options.peers
