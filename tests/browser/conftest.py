@@ -132,15 +132,20 @@ def photograph(visit: Visit, name: str, folder: Path) -> None:
     before = visit.page.viewport_size
     for width, height in WIDTHS.items():
         visit.page.set_viewport_size({"width": width, "height": height})
-        portray(visit, name, folder)
+        _photograph(visit.page, name, folder)
     if before:
         visit.page.set_viewport_size(before)
 
 
-def portray(visit: Visit, name: str, folder: Path) -> None:
-    """Keep how a page looks in this window, light and dark."""
-    width = visit.page.evaluate("innerWidth")
+def portray(visit: Visit, name: str) -> None:
+    """Keep how a page looks in this window, light and dark, if anybody asked to see it."""
+    if asked := os.environ.get("IBEX_SCREENSHOTS"):
+        _photograph(visit.page, name, Path(asked))
+
+
+def _photograph(page: Page, name: str, folder: Path) -> None:
+    width = page.evaluate("innerWidth")
     for theme in ("light", "dark"):
-        visit.page.emulate_media(color_scheme=cast("Theme", theme))
-        visit.page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
-    visit.page.emulate_media(color_scheme="light")
+        page.emulate_media(color_scheme=cast("Theme", theme))
+        page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+    page.emulate_media(color_scheme="light")

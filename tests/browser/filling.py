@@ -15,7 +15,7 @@ from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.indexing.searchability import count_words, publish
 from memories.indexing.text import content_hash
-from memories.models import Category, Memory
+from memories.models import Category, Memory, MemoryLabel
 from memories.writing.history import record_creation
 from orgs.audit import Actor
 from orgs.members import add_member
@@ -86,7 +86,9 @@ def _shelve(agent: Agent) -> None:
         count_words(memory, memory.content)
         memory.save(force_insert=True)
         publish(memory)
-        record_creation(memory, {memory.category: 1.0}, actor=TESTS)
+        labels = {memory.category: 1.0}
+        MemoryLabel.objects.create(org_id=agent.org_id, memory=memory, label=memory.category)
+        record_creation(memory, labels, actor=TESTS)
 
 
 def _told(agent: Agent, noun: str, count: int) -> Iterator[Memory]:

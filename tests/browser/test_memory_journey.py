@@ -1,6 +1,5 @@
 """An operator finds what an agent learned by its meaning, corrects it, and the agent knows."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visit, Window, portray
 from tests.browser.crowd import Crowd
 from tests.browser.filling import WIDTHS
-from tests.browser.test_journey import folder
 from tests.stack.conftest import eventually
-
-__all__ = ["folder"]
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -50,7 +46,7 @@ def find_by_meaning(page: Page, meant: str) -> None:
     expect(page.locator("#results")).to_contain_text("best first")
 
 
-def correct(visit: Visit, wrong: str, right: str, folder: Path) -> None:
+def correct(visit: Visit, wrong: str, right: str) -> None:
     """Change one word, and see the new version with what is different."""
     page = visit.page
     page.get_by_role("link", name="Edit").click()
@@ -59,7 +55,7 @@ def correct(visit: Visit, wrong: str, right: str, folder: Path) -> None:
     assert wrong in learned
     text.fill(learned.replace(wrong, right))
     page.get_by_label("Reason").fill(REASON)
-    portray(visit, "memory-edit", folder)
+    portray(visit, "memory-edit")
     visit.expect_sound()
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".notice.ok")).to_have_text("Saved.")
@@ -69,13 +65,13 @@ def correct(visit: Visit, wrong: str, right: str, folder: Path) -> None:
     expect(newest).to_contain_text(REASON)
     expect(newest.locator("del")).to_have_text(f"{wrong}.")
     expect(newest.locator("ins")).to_have_text(f"{right}.")
-    portray(visit, "memory-corrected", folder)
+    portray(visit, "memory-corrected")
     visit.expect_sound()
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
 def test_a_memory_is_corrected_and_the_agent_says_the_new_fact(
-    crowd: Crowd, learned: None, window: Window, folder: Path, width: int
+    crowd: Crowd, learned: None, window: Window, width: int
 ) -> None:
     told, wrong, right = FACTS[width]
     visit = window(width)
@@ -84,13 +80,13 @@ def test_a_memory_is_corrected_and_the_agent_says_the_new_fact(
     find_by_meaning(page, MEANT[width])
     first = page.locator("#results tbody tr").first
     expect(first).to_contain_text(wrong)
-    portray(visit, "memories-by-meaning", folder)
+    portray(visit, "memories-by-meaning")
     visit.expect_sound()
     first.locator("a.content").click(delay=400)  # a slow hand: the list must not change under it
     expect(page.locator("#peek-body")).to_contain_text(told)
-    portray(visit, "memory-peek", folder)
+    portray(visit, "memory-peek")
     page.locator("#peek-body").get_by_role("link", name="Open memory").click()
-    correct(visit, wrong, right, folder)
+    correct(visit, wrong, right)
 
     page.get_by_role("link", name="Open turn").first.click()
     expect(page.locator("article:target .bubble.user")).to_contain_text(told)
@@ -106,5 +102,5 @@ def test_a_memory_is_corrected_and_the_agent_says_the_new_fact(
     page.get_by_role("link", name="Why").first.click()
     expect(page.locator("main pre").first).to_contain_text(right)
     expect(page.locator("main pre").first).not_to_contain_text(wrong)
-    portray(visit, "why", folder)
+    portray(visit, "why")
     visit.expect_sound()

@@ -1,7 +1,6 @@
 """An operator makes a token, a client uses it, and the moment it is revoked it opens nothing."""
 
 import time
-from pathlib import Path
 
 import openai
 import pytest
@@ -10,9 +9,6 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Window, portray
 from tests.browser.crowd import Crowd
 from tests.browser.filling import WIDTHS
-from tests.browser.test_journey import folder
-
-__all__ = ["folder"]
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -20,9 +16,7 @@ REFUSED_WITHIN_S = 2.0
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
-def test_a_token_is_made_used_revoked_and_refused(
-    crowd: Crowd, window: Window, folder: Path, width: int
-) -> None:
+def test_a_token_is_made_used_revoked_and_refused(crowd: Crowd, window: Window, width: int) -> None:
     name = f"Kiosk {width}"
     visit = window(width)
     page = visit.page
@@ -30,12 +24,12 @@ def test_a_token_is_made_used_revoked_and_refused(
     page.get_by_role("link", name="New token").click()
     page.get_by_label("Name").fill(name)
     page.locator("#id_agent").select_option(label="Concierge")
-    portray(visit, "token-new", folder)
+    portray(visit, "token-new")
     visit.expect_sound()
     page.get_by_role("button", name="Create the token").click()
     secret = page.locator("#secret").inner_text()
     assert secret.startswith("ibex_pat_")
-    portray(visit, "token-secret", folder)
+    portray(visit, "token-secret")
     visit.expect_sound()
     assert crowd.ask("Concierge", "Hello there", token=secret).http_response.status_code == 200
 
@@ -52,7 +46,7 @@ def test_a_token_is_made_used_revoked_and_refused(
     row.get_by_role("link", name="Revoke").click()
     expect(page.get_by_role("heading", name=f"Revoke {name}?")).to_be_visible()
     page.get_by_label("Reason").fill("The kiosk is gone")
-    portray(visit, "token-revoke", folder)
+    portray(visit, "token-revoke")
     visit.expect_sound()
     page.get_by_role("button", name=f"Revoke {name}").click()
     revoked = time.monotonic()
@@ -63,5 +57,5 @@ def test_a_token_is_made_used_revoked_and_refused(
     assert crowd.ask("Concierge", "Hello others").http_response.status_code == 200
     expect(page.locator(".notice.ok")).to_contain_text(f"{name} is revoked")
     expect(row).to_contain_text("revoked")
-    portray(visit, "tokens", folder)
+    portray(visit, "tokens")
     visit.expect_sound()
