@@ -16,6 +16,7 @@ from agents import services
 from agents.bulk import ACTIONS
 from agents.filters import AgentFilter
 from agents.forms import DEFAULTS, SCOPES, AgentForm, AgentSettingsForm, NewAgentForm, values_of
+from agents.jobs import KIND
 from agents.listing import agent_row, counted_agents
 from agents.models import Agent
 from agents.stats import agent_stats
@@ -54,9 +55,9 @@ def agents(request: OrgRequest) -> HttpResponse:
 @require_POST
 @operator_page(Permission.AGENT_READ)
 def agents_bulk(request: OrgRequest, action: str) -> HttpResponse:
-    """Pause or activate many agents, after a page that says which."""
+    """Pause or activate many agents, after a page that says which; very many become a job."""
     rows = Agent.objects.filter(org=request.access.org_id)
-    return bulk_page(request, ACTIONS[action], AgentFilter, rows, back=reverse("agents"))
+    return bulk_page(request, ACTIONS[action], AgentFilter, rows, job=KIND, back=reverse("agents"))
 
 
 @require_http_methods(["GET", "POST"])

@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from ibex.filtering import ListFilter
 from ibex.keyset import NEWEST_FIRST, MalformedCursor, Order, Page, take_page
@@ -45,6 +46,12 @@ def address(request: HttpRequest) -> str:
     """Return the request's address without what was left empty in a form."""
     said = [(name, value) for name, values in request.GET.lists() for value in values if value]
     return f"{request.path}?{urlencode(said)}" if said else request.path
+
+
+def way_back(said: str | None, otherwise: str) -> str:
+    """Return the address that a form says it came from, when it is one of ours."""
+    is_ours = url_has_allowed_host_and_scheme(said or "", allowed_hosts=None)
+    return str(said) if is_ours and str(said).startswith("/") else otherwise
 
 
 def read_page(

@@ -2,17 +2,23 @@
 
 A page sends `scope=ids` with the ids, or `scope=query` with the filter that the list signed. The
 server finds the rows again, inside the caller's tenant, and counts them. When the operator
-confirms, the count comes back as `expected`; when it no longer holds, nothing is done and the new
-count is said. No ids never means all rows.
+confirms, the count comes back as `expected`, with a `fingerprint` of the very rows; when either no
+longer holds, nothing is done and the new count is said. No ids never means all rows.
+
+The rows are counted and read by one statement, and what was read is acted on: nothing slips in
+between. More than `IN_REQUEST` rows are frozen as chunks of a job by `jobs.bulk`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from operator import xor
+from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.contrib.postgres.aggregates import BitXor
+from django.db.models import BigIntegerField, Count, F, Func, Model, QuerySet, Value
 from django.http import QueryDict
 
 from ibex.errors import DomainError
@@ -29,7 +35,10 @@ IN_REQUEST = 500
 """How many rows are changed while the browser waits; more become a job."""
 CHUNK = 100
 SHOWN = 10
-MAX_REFUSALS = 20
+MAX_REFUSALS = 10
+"""How many kinds of refusal are told apart; the count of all of them is exact."""
+MAX_EXAMPLES = 5
+HASH = Func(F("pk"), Value(0), function="uuid_hash_extended", output_field=BigIntegerField())
 
 
 class InvalidSelection(DomainError):
@@ -47,16 +56,37 @@ class NothingSelected(InvalidSelection):
 
 
 class SelectionChanged(DomainError):
-    """The rows are not as many as the operator confirmed."""
+    """The rows are not those that the operator confirmed."""
 
     code = "SELECTION_CHANGED"
     status = HTTPStatus.CONFLICT
 
     def __init__(self, expected: int, count: int) -> None:
         self.count = count
-        super().__init__(
-            f"Nothing was changed: {expected:,} were confirmed, and now {count:,} match."
-        )
+        now = f"{expected:,} were confirmed, and now {count:,} match."
+        if expected == count:
+            now = f"the {count:,} that match now are not those that were confirmed."
+        super().__init__(f"Nothing was changed: {now}")
+
+
+class Gone(DomainError):
+    """A chosen row was erased before its turn came."""
+
+    code = "NOT_FOUND"
+    status = HTTPStatus.NOT_FOUND
+
+    def __init__(self) -> None:
+        super().__init__("It is not there any more.")
+
+
+@dataclass
+class Refusal:
+    """One reason why rows were left as they are, how many, and the ids of a few of them."""
+
+    code: str
+    message: str
+    count: int = 0
+    ids: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -65,20 +95,40 @@ class Outcome:
 
     done: int = 0
     refused: int = 0
-    reasons: list[str] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
 
-    def refuse(self, reason: str) -> None:
-        """Note one row that was left as it is, and why."""
-        self.refused += 1
-        if reason not in self.reasons and len(self.reasons) < MAX_REFUSALS:
-            self.reasons.append(reason)
+    @classmethod
+    def of_refusals(cls, known: Sequence[dict[str, Any]]) -> Self:
+        """Go on from what `refusals_as_json` wrote."""
+        return cls(refusals=[Refusal(**one) for one in known])
+
+    @property
+    def refusals_as_json(self) -> list[dict[str, Any]]:
+        """The reasons as a job keeps them between its chunks, and as its result shows them."""
+        return [asdict(one) for one in self.refusals]
+
+    def refuse(self, error: DomainError, *ids: UUID) -> None:
+        """Note rows that were left as they are, and why."""
+        self.refused += len(ids)
+        self._note(error.code, error.message, len(ids), [str(pk) for pk in ids])
 
     def add(self, other: "Outcome") -> None:
         """Join what another chunk did."""
         self.done += other.done
         self.refused += other.refused
-        new = [reason for reason in other.reasons if reason not in self.reasons]
-        self.reasons = [*self.reasons, *new][:MAX_REFUSALS]
+        for one in other.refusals:
+            self._note(one.code, one.message, one.count, one.ids)
+
+    def _note(self, code: str, message: str, count: int, ids: list[str]) -> None:
+        same = (one for one in self.refusals if (one.code, one.message) == (code, message))
+        known = next(same, None)
+        if known is None:
+            if len(self.refusals) == MAX_REFUSALS:
+                return
+            known = Refusal(code, message)
+            self.refusals.append(known)
+        known.count += count
+        known.ids = [*known.ids, *ids][:MAX_EXAMPLES]
 
 
 @dataclass(frozen=True)
@@ -115,12 +165,16 @@ class BulkAction(Generic[M]):
 
 @dataclass(frozen=True)
 class Selection(Generic[M]):
-    """The rows to act on, how many they are, and how they were chosen."""
+    """The rows to act on, how many they are, and how they were chosen.
+
+    `ids` are all of them, unless they are so many that they need a job.
+    """
 
     scope: str
     rows: QuerySet[M]
     count: int
     words: str
+    fingerprint: str
     ids: Sequence[UUID] = ()
     query: str = ""
     canonical: str = ""
@@ -141,10 +195,25 @@ class Selection(Generic[M]):
 
     def chunks(self) -> Iterator[QuerySet[M]]:
         """Cut the rows into chunks of a stable set: acting may change what the filter finds."""
-        ids = list(self.rows.order_by("pk").values_list("pk", flat=True))
         model = self.rows.model._default_manager  # noqa: SLF001 - documented
-        for start in range(0, len(ids), CHUNK):
-            yield model.filter(pk__in=ids[start : start + CHUNK])
+        for start in range(0, len(self.ids), CHUNK):
+            yield model.filter(pk__in=self.ids[start : start + CHUNK])
+
+
+def select(scope: str, rows: QuerySet[M], words: str, **how: str) -> Selection[M]:
+    """Count `rows` and remember which they are; few are read by the statement that counts them."""
+    first = list(rows.order_by("pk").values_list("pk", HASH)[: IN_REQUEST + 1])
+    if len(first) > IN_REQUEST:
+        found = rows.order_by().aggregate(count=Count("pk"), mark=BitXor(HASH))
+        return Selection(scope, rows, found["count"], words, fingerprint(found["mark"]), **how)
+    mark = reduce(xor, (hashed for _pk, hashed in first), 0)
+    ids = [pk for pk, _hashed in first]
+    return Selection(scope, rows, len(ids), words, fingerprint(mark), ids, **how)
+
+
+def fingerprint(mark: int | None) -> str:
+    """Write the exclusive or of the rows' hashes; another row makes it another."""
+    return f"{(mark or 0) % 2**64:016x}"
 
 
 def read_selection(
@@ -165,7 +234,8 @@ def read_selection(
     expected = sent.get("expected", "")
     if expected and not expected.isdecimal():
         raise InvalidSelection("The expected count is a whole number.")
-    if expected and int(expected) != selection.count:
+    seen = sent.get("fingerprint", selection.fingerprint)
+    if expected and (int(expected), seen) != (selection.count, selection.fingerprint):
         raise SelectionChanged(int(expected), selection.count)
     return selection
 
@@ -190,7 +260,7 @@ def each(change: Callable[..., Any], argument: str) -> Callable[..., Outcome]:
                 change(**{argument: row}, actor=actor, reason=reason, **options)
                 outcome.done += 1
             except DomainError as error:
-                outcome.refuse(error.message)
+                outcome.refuse(error, row.pk)
         return outcome
 
     return act
@@ -198,10 +268,8 @@ def each(change: Callable[..., Any], argument: str) -> Callable[..., Outcome]:
 
 def _by_query(signed: str, kind: type[ListFilter], rows: QuerySet[M], org_id: UUID) -> Selection[M]:
     filters = kind.unsigned(signed, rows, org_id=org_id)
-    found = filters.rows_or_refuse()
-    return Selection(
-        QUERY, found, found.count(), filters.words, query=signed, canonical=filters.canonical
-    )
+    rows = filters.rows_or_refuse()
+    return select(QUERY, rows, filters.words, query=signed, canonical=filters.canonical)
 
 
 def _by_ids(given: list[str], rows: QuerySet[M]) -> Selection[M]:
@@ -213,5 +281,4 @@ def _by_ids(given: list[str], rows: QuerySet[M]) -> Selection[M]:
         raise NothingSelected
     if len(ids) > MAX_IDS:
         raise InvalidSelection(f"At most {MAX_IDS} rows can be selected by hand.")
-    found = rows.filter(pk__in=ids)
-    return Selection(IDS, found, found.count(), "selected by hand", ids=ids)
+    return select(IDS, rows.filter(pk__in=ids), "selected by hand")

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Self
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -165,6 +166,12 @@ class Job(TenantModel):
         return self.state in RETRYABLE
 
     @property
+    def reasons_untold(self) -> int:
+        """How many of those that failed its result gives no reason for."""
+        told = sum(one["count"] for one in (self.result or {}).get("refusals", []))
+        return max(0, self.failed - told)
+
+    @property
     def percent(self) -> int | None:
         """How much is done, 0 to 100; None when nobody knows of how much."""
         if self.state == self.State.DONE:
@@ -172,6 +179,25 @@ class Job(TenantModel):
         if not self.total:
             return None
         return min(100, int(100 * self.done / self.total))
+
+
+class JobChunk(TenantModel):
+    """The next rows that a job is to change, frozen when they were confirmed.
+
+    Kept until the job went through without a failure, so that it can be tried again.
+    """
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="chunks", db_constraint=False)
+    number = models.PositiveIntegerField(help_text="From 0, without a gap.")
+    row_ids = ArrayField(models.UUIDField())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="a_job_numbers_its_chunks")
+        ]
+
+    def __str__(self) -> str:
+        return f"chunk {self.number} of {self.job_id}"
 
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)

@@ -61,18 +61,21 @@ class Run:
         failed: int = 0,
         checkpoint: Any = None,
         total: int | None = None,
+        result: dict[str, Any] | None = None,
     ) -> None:
         """Note that `items` more are gone through, `failed` of them in vain.
 
         Call it inside the tenant, in the transaction of the chunk itself: progress and work then
         stand or fall together. `checkpoint` is where to go on, as JSON without any text; without
-        one the last stays. Raises `JobTaken`.
+        one the last stays. `result` is what came of it so far. Raises `JobTaken`.
         """
         changes: dict[str, Any] = {"done": F("done") + items, "failed": F("failed") + failed}
         if checkpoint is not None:
             changes["checkpoint"] = self.checkpoint = checkpoint
         if total is not None:
             changes["total"] = total
+        if result is not None:
+            changes["result"] = result
         self._write(stumbles=0, **changes)
         self.done += items
         self.failed += failed

@@ -115,6 +115,12 @@ def retry_job(*, job: Job, actor: Actor, held: Permission, reason: str = "") -> 
     return row
 
 
+def find_by_key(*, org_id: UUID, kind: str, actor: Actor, key: str) -> Job | None:
+    """Return the job that the same caller asked for under this key."""
+    mine = Job.objects.filter(org=org_id, owner_type=actor.type, owner_id=actor.id)
+    return mine.filter(kind=kind, idempotency_key=key).first() if key else None
+
+
 def mark_seen(*, org_id: UUID, operator_id: UUID, job_id: UUID | None = None) -> int:
     """Note that an operator has looked at their ended jobs, or at one of them."""
     with tenant(org_id):
@@ -125,12 +131,18 @@ def mark_seen(*, org_id: UUID, operator_id: UUID, job_id: UUID | None = None) ->
 
 
 def end(job: Job, state: str, *, why: str = "", result: dict[str, Any] | None = None) -> None:
-    """Write a job's end into its row, which the caller holds locked and saves."""
+    """Write a job's end into its row, which the caller holds locked and saves.
+
+    Without a `result`, what came of it so far stays.
+    """
     job.state = state
     job.finished_at = timezone.now()
     job.run_after = job.claimed_until = None
     job.why = why[:MAX_WHY]
-    job.result = result
+    if result is not None:
+        job.result = result
+    if state == State.DONE:
+        job.chunks.all().delete()
 
 
 def _save(job: Job) -> Job:

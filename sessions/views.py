@@ -34,7 +34,7 @@ from sessions.conversation import all_pieces, whole_body
 from sessions.errors import UnreadableBody
 from sessions.filters import AgentSessionFilter, SessionFilter
 from sessions.forms import MAX_INDEX, CompareForm, PlaceForm, TailForm
-from sessions.jobs import hand_over
+from sessions.jobs import KIND
 from sessions.models import Session, Turn
 from sessions.replay import Replay, ask_again, question_of
 from sessions.searching import find_in_session
@@ -67,9 +67,7 @@ def sessions_bulk(request: OrgRequest, action: str) -> HttpResponse:
     """Terminate many sessions, after a page that says which; very many become a job."""
     rows = Session.objects.filter(org=request.access.org_id)
     back = reverse("sessions")
-    return bulk_page(
-        request, BULK_ACTIONS[action], SessionFilter, rows, back=back, hand_over=hand_over
-    )
+    return bulk_page(request, BULK_ACTIONS[action], SessionFilter, rows, job=KIND, back=back)
 
 
 @require_GET

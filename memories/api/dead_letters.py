@@ -9,10 +9,11 @@ from rest_framework.response import Response
 
 from ibex.api import OrgViewSet, Reason, filter_query
 from ibex.openapi import documented, page_of
+from ibex.selection import IN_REQUEST, InvalidSelection
 from memories.api.many import BulkOutcome, Chosen, changed, read_bulk
 from memories.learning.dead_letters import retry_dead_letter
 from memories.models import DeadLetter
-from memories.steering.dead_letters import RETRY, DeadLetterFilter, refuse_too_many
+from memories.steering.dead_letters import RETRY, DeadLetterFilter
 from orgs.permissions import Permission
 
 
@@ -65,5 +66,6 @@ class DeadLetterViewSet(OrgViewSet[DeadLetter]):
         """Make the turns of many dead letters due at once, 500 at most."""
         asked: dict[str, Any] = self.read(Chosen, request.data)
         selection = read_bulk(asked, DeadLetterFilter, self.get_queryset(), self.caller)
-        refuse_too_many(selection)
+        if selection.needs_job:
+            raise InvalidSelection(f"At most {IN_REQUEST} dead letters are retried at once.")
         return changed(selection, RETRY, self.caller.actor, asked["reason"])

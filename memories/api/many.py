@@ -16,6 +16,7 @@ from ibex.selection import (
     Selection,
     SelectionChanged,
     act_on,
+    select,
 )
 from memories.bulk import ACTIONS
 from orgs.audit import Actor
@@ -82,17 +83,14 @@ def read_bulk(
     """
     if "ids" in asked:
         ids = sorted(set(asked["ids"]))
-        found = rows.filter(pk__in=ids)
-        selection = Selection(IDS, found, found.count(), "selected by hand", ids=ids)
+        selection = select(IDS, rows.filter(pk__in=ids), "selected by hand")
         expected = asked.get("expected", len(ids))
     else:
         filters = kind(
             asked["filter"], rows, org_id=caller.org_id, agent_id=caller.agent_id, is_strict=True
         )
         found = filters.rows_or_refuse()
-        selection = Selection(
-            QUERY, found, found.count(), filters.words, canonical=filters.canonical
-        )
+        selection = select(QUERY, found, filters.words, canonical=filters.canonical)
         expected = asked["expected"]
     if selection.count != expected:
         raise SelectionChanged(expected, selection.count)
@@ -104,4 +102,5 @@ def changed(
 ) -> Response:
     """Change the selected rows at once and say what became of them."""
     outcome = act_on(selection, action, actor, reason, **options)
-    return Response({"done": outcome.done, "refused": outcome.refused, "reasons": outcome.reasons})
+    reasons = [one.message for one in outcome.refusals]
+    return Response({"done": outcome.done, "refused": outcome.refused, "reasons": reasons})

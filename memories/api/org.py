@@ -15,6 +15,7 @@ from ibex.keyset import Order
 from ibex.openapi import documented, page_of
 from ibex.tenancy import tenant
 from jobs.api import JobSerializer, accepted
+from jobs.bulk import enqueue_bulk
 from memories import services
 from memories.api.base import (
     CHANGED,
@@ -31,7 +32,7 @@ from memories.browsing.listing import MOST_RECALLED, ORDERS
 from memories.bulk import ACTIONS
 from memories.examples import QUESTION
 from memories.filters import MemoryFilter
-from memories.jobs import change_in_background
+from memories.jobs import KIND
 from memories.models import Memory, MemoryUse
 from memories.serializers import (
     Feedback,
@@ -145,12 +146,14 @@ class OrgMemoryViewSet(ListedMemories):
         selection = read_bulk(asked, MemoryFilter, rows, self.caller)
         options = {name: asked[name] for name in ("add", "remove") if asked["action"] == "tag"}
         if selection.needs_job:
-            job = change_in_background(
-                self.caller.org_id,
-                selection,
-                action,
+            bound_to = self.caller.agent_id
+            job = enqueue_bulk(
+                org_id=self.caller.org_id,
+                kind=KIND,
+                selection=selection,
+                action=action,
                 actor=self.caller.actor,
-                agent_id=self.caller.agent_id,
+                agent=Agent.objects.get(pk=bound_to) if bound_to else None,
                 reason=asked["reason"],
                 **options,
             )

@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from ibex.filtering import AgentChoice, ListFilter
-from ibex.selection import IN_REQUEST, BulkAction, InvalidSelection, Selection, each
+from ibex.selection import BulkAction, each
 from memories.learning.dead_letters import retry_dead_letter
 from memories.models import DeadLetter, DeadLetterQuerySet
 from orgs.permissions import Permission
@@ -45,12 +45,3 @@ class DeadLetterFilter(ListFilter):
     def that_are(self, rows: DeadLetterQuerySet, _name: str, status: str) -> QuerySet[DeadLetter]:
         """Keep what is open, or what is resolved."""
         return rows.open() if status == "open" else rows.resolved()
-
-
-def refuse_too_many(selection: Selection[DeadLetter]) -> None:
-    """Raise `InvalidSelection` for more than are retried at once.
-
-    Learning from them is the workers' own queue, so no job is made of it.
-    """
-    if selection.count > IN_REQUEST:
-        raise InvalidSelection(f"At most {IN_REQUEST} dead letters are retried at once.")

@@ -10,15 +10,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from agents.models import Agent
 from ibex.bulk import bulk_bar, bulk_page
-from ibex.filtering import ListFilter
 from ibex.http import render_list
-from ibex.selection import BulkAction, Selection
 from ibex.tenancy import tenant
 from memories.browsing.finding import query_vector
 from memories.browsing.listing import plain_rows, ranked_rows, sorted_page
 from memories.bulk import ACTIONS
-from memories.filters import SORTS, MemoryFilter
-from memories.jobs import change_in_background
+from memories.filters import MAX_FOUND, SORTS, MemoryFilter
+from memories.jobs import KIND
 from memories.models import Memory
 from memories.retrieval import Vector
 from memories.views.undo import undo_address
@@ -26,6 +24,10 @@ from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
 SORT_CHOICES = [("", "Best match"), *SORTS]
+RANKED = (
+    f"A search by relevance shows the {MAX_FOUND} memories that fit best, not all that match: tick "
+    "rows, or look for the words alone."
+)
 
 
 @require_GET
@@ -50,15 +52,14 @@ def agent_memories(request: OrgRequest, agent_id: UUID) -> HttpResponse:
 @operator_page(Permission.MEMORY_READ)
 def memories_bulk(request: OrgRequest, action: str) -> HttpResponse:
     """Archive, restore, tag or delete many memories, after a page that says which."""
-    back = reverse("memories")
     return bulk_page(
         request,
         ACTIONS[action],
         MemoryFilter,
         Memory.objects.filter(org=request.access.org_id).defer("embedding", "terms"),
-        back=back,
-        hand_over=_hand_over,
-        undo=undo_address(request, back),
+        job=KIND,
+        back=reverse("memories"),
+        undo=undo_address,
     )
 
 
@@ -92,23 +93,9 @@ def _results(request: OrgRequest, filters: MemoryFilter, vector: Vector | None) 
     urls = {reverse(f"{name}-memories"): action for name, action in ACTIONS.items()}
     is_ranked = bool(filters.overseen)
     rows = ranked_rows(filters, vector) if is_ranked else []
-    bar = bulk_bar(request, filters, urls, takes_all=not is_ranked)
+    bar = bulk_bar(request, filters, urls, why_not_all=RANKED if is_ranked else "")
     if is_ranked:
         degraded = vector is None and filters.search_mode != "keyword"
         return {"rows": rows, "bulk": bar, "is_ranked": True, "is_degraded": degraded}
     page = sorted_page(request, filters)
     return {"rows": plain_rows(page.items, filters.sought), "page": page, "bulk": bar}
-
-
-def _hand_over(
-    request: OrgRequest,
-    selection: Selection[Memory],
-    action: BulkAction[Memory],
-    _kind: type[ListFilter],
-    reason: str,
-    **options: Any,
-) -> str:
-    job = change_in_background(
-        request.access.org_id, selection, action, actor=request.actor, reason=reason, **options
-    )
-    return reverse("job", args=[job.pk])

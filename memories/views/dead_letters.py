@@ -6,8 +6,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ibex.bulk import bulk_bar, bulk_page
 from ibex.http import read_page, render_list
+from memories.jobs import LETTERS
 from memories.models import DeadLetter
-from memories.steering.dead_letters import RETRY, DeadLetterFilter, refuse_too_many
+from memories.steering.dead_letters import RETRY, DeadLetterFilter
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
@@ -36,6 +37,6 @@ def retry_dead_letters(request: OrgRequest) -> HttpResponse:
         RETRY,
         DeadLetterFilter,
         DeadLetter.objects.filter(org=request.access.org_id),
+        job=LETTERS,
         back=reverse("dead-letters"),
-        refuse=refuse_too_many,
     )

@@ -7,10 +7,10 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from ibex.errors import DomainError
+from ibex.http import way_back
 from ibex.notices import tell
 from memories.steering.undo import undo_changes
 from orgs.access import OrgRequest, operator_page
@@ -21,9 +21,7 @@ from orgs.permissions import Permission
 @operator_page(Permission.MEMORY_WRITE)
 def undo(request: OrgRequest, request_id: UUID) -> HttpResponse:
     """Take back what the operator did in one request, and go back to where they were."""
-    back = request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts=None):
-        back = reverse("memories")
+    back = way_back(request.GET.get("next"), reverse("memories"))
     try:
         done = undo_changes(
             org_id=request.access.org_id, request_id=str(request_id), actor=request.actor

@@ -6,13 +6,21 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 
+from agents.bulk import ACTIONS
+from agents.errors import AgentArchived
 from agents.filters import AgentFilter
 from agents.models import Agent
-from agents.services import archive_agent, create_agent
+from agents.services import archive_agent, create_agent, update_agent
+from ibex import selection
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from jobs.api import JobSerializer
+from jobs.bulk import enqueue_bulk
+from jobs.models import Job
+from jobs.running import run_job
 from orgs.models import AuditEvent
 from tests.conftest import TESTS, SignIn, World
+from tests.console.forms import fields_in
 
 PAUSE = "/agents/bulk/pause/"
 
@@ -174,3 +182,156 @@ def test_anonymous_is_asked_to_sign_in(world: World) -> None:
 
 def test_a_get_is_no_bulk_action(alice: Client) -> None:
     assert alice.get(PAUSE).status_code == 405
+
+
+def first_step(client: Client, world: World, query: str = "name=helper", **more: Any) -> Any:
+    """Open the confirm page; return what its form sends, and the page."""
+    sent = {"scope": "query", "query": signed(world, query), **more}
+    page = client.post(PAUSE, sent)
+    return {**fields_in(page.content, PAUSE), "reason": "Because"}
+
+
+@pytest.fixture
+def few_in_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "IN_REQUEST", 2)
+    monkeypatch.setattr("jobs.bulk.CHUNK", 2)
+
+
+def rename(world: World, agent: Agent, name: str) -> None:
+    update_agent(agent=agent, actor=TESTS, name=name)
+
+
+def test_as_many_others_are_not_what_was_confirmed(
+    world: World, alice: Client, many: list[Agent]
+) -> None:
+    confirmed = first_step(alice, world)
+    rename(world, many[0], "Elsewhere")
+    rename(world, world.scout, "Helper too")
+    refused = alice.post(PAUSE, confirmed)
+    assert refused.status_code == 409
+    assert b"the 3 that match now are not those that were confirmed" in refused.content
+    assert paused(world) == set()
+    again = {**fields_in(refused.content, PAUSE), "reason": "Because"}
+    assert alice.post(PAUSE, again).status_code == 302
+    assert paused(world) == {"Helper too", "Helper 1", "Helper 2"}
+
+
+@pytest.mark.usefixtures("few_in_a_request")
+def test_very_many_as_well(world: World, alice: Client, many: list[Agent]) -> None:
+    confirmed = first_step(alice, world)
+    rename(world, many[0], "Elsewhere")
+    rename(world, world.scout, "Helper too")
+    assert alice.post(PAUSE, confirmed).status_code == 409
+    with tenant(world.acme):
+        assert not Job.objects.exists()
+
+
+@pytest.mark.usefixtures("few_in_a_request")
+def test_very_many_become_a_job_of_exactly_these_rows(
+    world: World, alice: Client, many: list[Agent]
+) -> None:
+    answer = alice.post(PAUSE, first_step(alice, world))
+    with tenant(world.acme):
+        job = Job.objects.get()
+        assert [len(chunk.row_ids) for chunk in job.chunks.order_by("number")] == [2, 1]
+    assert answer["Location"] == f"/jobs/{job.pk}/"
+    assert (job.kind, job.title, job.total) == ("agents.bulk", "Pause 3 agents", 3)
+    rename(world, many[0], "Renamed")  # it was confirmed, whatever it is called now
+    rename(world, world.scout, "Helper too")
+    run_job(org_id=world.acme.pk, job_id=job.pk)
+    assert paused(world) == {"Renamed", "Helper 1", "Helper 2"}
+    with tenant(world.acme):
+        job.refresh_from_db()
+        assert (job.state, job.done, job.failed) == ("done", 3, 0)
+        assert job.result == {"agents_changed": 3}
+        assert not job.chunks.exists()
+
+
+@pytest.mark.usefixtures("few_in_a_request")
+def test_rows_that_come_while_the_job_is_made_stop_it(world: World, many: list[Agent]) -> None:
+    with tenant(world.acme):
+        rows = Agent.objects.filter(org=world.acme, name__startswith="Helper")
+        chosen = selection.select("query", rows, "begins with Helper")
+    rename(world, world.scout, "Helper too")
+    how = {"org_id": world.acme.pk, "kind": "agents.bulk", "action": ACTIONS["pause"]}
+    with pytest.raises(selection.SelectionChanged) as refused:
+        enqueue_bulk(selection=chosen, actor=TESTS, reason="Because", **how)
+    assert refused.value.count == 4
+    with tenant(world.acme):
+        assert not Job.objects.exists()
+
+
+@pytest.mark.usefixtures("few_in_a_request")
+def test_a_confirm_page_sent_twice_starts_one_job(
+    world: World, alice: Client, sign_in: SignIn, many: list[Agent]
+) -> None:
+    confirmed = first_step(alice, world)
+    first = alice.post(PAUSE, confirmed)
+    with tenant(world.acme):
+        run_job(org_id=world.acme.pk, job_id=Job.objects.get().pk)
+        Agent.objects.filter(pk=many[0].pk).update(name="Elsewhere")  # nothing matches as before
+    assert alice.post(PAUSE, confirmed)["Location"] == first["Location"]
+    with tenant(world.acme):
+        assert Job.objects.count() == 1
+    other = sign_in(world.member("admin"))
+    assert other.post(PAUSE, confirmed).status_code == 409  # the key is Alice's; rows changed
+    rename(world, many[0], "Helper 0")
+    assert other.post(PAUSE, confirmed).status_code == 409  # the same rows: the key is Alice's
+    assert other.post(PAUSE, first_step(other, world))["Location"] != first["Location"]
+
+
+@pytest.mark.usefixtures("few_in_a_request")
+def test_a_job_says_why_rows_were_left(world: World, alice: Client, many: list[Agent]) -> None:
+    answer = alice.post(PAUSE, first_step(alice, world))
+    archive_agent(agent=many[1], actor=TESTS)
+    with tenant(world.acme):
+        job = Job.objects.get()
+        Agent.objects.filter(pk=many[2].pk).delete()
+    run_job(org_id=world.acme.pk, job_id=job.pk)
+    with tenant(world.acme):
+        job.refresh_from_db()
+    assert (job.state, job.done, job.failed) == ("partial", 3, 2)
+    final, gone = job.result["refusals"]
+    assert final == {
+        "code": "AGENT_ARCHIVED",
+        "message": "Helper 1 is archived, which is final.",
+        "count": 1,
+        "ids": [str(many[1].pk)],
+    }
+    assert (gone["code"], gone["ids"]) == ("NOT_FOUND", [str(many[2].pk)])
+    assert job.result["agents_changed"] == 1
+    page = alice.get(answer["Location"]).content.decode()
+    for words in ("Helper 1 is archived, which is final.", "AGENT_ARCHIVED", str(many[1].pk)):
+        assert words in page
+    assert "for other reasons" not in page
+    assert JobSerializer(job).data["result"] == job.result
+
+
+def test_reasons_are_few_and_their_count_is_exact() -> None:
+    outcome = selection.Outcome()
+    for number in range(12):
+        for _row in range(7):
+            outcome.refuse(AgentArchived(f"Agent {number}"), uuid7())
+    assert outcome.refused == 84
+    assert [(one.count, len(one.ids)) for one in outcome.refusals] == [(7, 5)] * 10
+    both = selection.Outcome.of_refusals(outcome.refusals_as_json)
+    both.add(outcome)
+    assert [(one.count, len(one.ids)) for one in both.refusals] == [(14, 5)] * 10
+
+
+def test_the_list_comes_back_as_it_was(world: World, alice: Client, many: list[Agent]) -> None:
+    here = "/agents/?name=helper&status=active"
+    shown = fields_in(alice.get(here).content, PAUSE)
+    assert shown["next"] == here
+    page = alice.post(PAUSE, {**shown, "scope": "query"})
+    assert f'href="{here.replace("&", "&amp;")}">Cancel' in page.content.decode()
+    sent = {**fields_in(page.content, PAUSE), "reason": "Because"}
+    assert alice.post(PAUSE, sent)["Location"] == here
+
+
+@pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example", "javascript:x", ""])
+def test_no_form_leads_to_another_site(
+    world: World, alice: Client, many: list[Agent], there: str
+) -> None:
+    sent = {**first_step(alice, world), "next": there}
+    assert alice.post(PAUSE, sent)["Location"] == "/agents/"

@@ -16,6 +16,7 @@ from memories.models import Memory
 from memories.services import write_memory
 from tests.api.rows import make_memory
 from tests.conftest import TESTS, SignIn, World
+from tests.console.conftest import Story
 
 
 def path(agent: Agent) -> str:
@@ -236,3 +237,16 @@ def test_reading_takes_no_post(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
     for address in ("/", path(world.scout)):
         assert client.post(address).status_code == 405
+
+
+def test_what_is_ranked_is_not_chosen_whole_and_says_why(
+    world: World, sign_in: SignIn, story: Story
+) -> None:
+    client = sign_in(world.alice)
+    path = f"/agents/{world.scout.pk}/memories/"
+    ranked = client.get(path, {"q": "fridays"}).content.decode()
+    assert 'value="query" disabled aria-describedby="why-not-all"' in ranked
+    assert "shows the 50 memories that fit best, not all that match" in ranked
+    listed = client.get(path).content.decode()
+    assert '<input type="radio" name="scope" value="query">' in listed
+    assert "why-not-all" not in listed

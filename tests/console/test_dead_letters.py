@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from agents.services import create_agent
+from ibex import selection
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories.models import DeadLetter
-from memories.steering import dead_letters as steering
 from orgs.models import AuditEvent
 from sessions.models import Session
 from tests.api.rows import make_dead_letter, make_session
@@ -95,17 +95,17 @@ def test_chosen_ones_are_retried_after_a_page_that_says_which(
     assert "due " in again.split('id="results"')[1]
 
 
-def test_too_many_are_refused_and_nothing_is_retried(
+def test_very_many_become_a_job(
     world: World, sign_in: SignIn, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letters = [make_dead_letter(session) for _ in range(2)]
-    monkeypatch.setattr(steering, "IN_REQUEST", 1)
-    client = sign_in(world.alice)
-    post(client, *letters, expected="2", reason="All of them")
+    monkeypatch.setattr(selection, "IN_REQUEST", 1)
+    answer = post(sign_in(world.alice), *letters, expected="2", reason="All of them")
     assert not any(is_due(letter) for letter in letters)
-    assert "At most 1 dead letters are retried at once" in client.get(PATH).content.decode()
-    post(client, letters[0], expected="1", reason="One of them")
-    assert is_due(letters[0])
+    job = run_job(world.acme.pk)
+    assert answer["Location"] == f"/jobs/{job.pk}/"
+    assert (job.state, job.done, job.failed) == ("done", 2, 0)
+    assert all(is_due(letter) for letter in letters)
 
 
 def test_mallory_retries_nothing_of_acme(world: World, sign_in: SignIn, session: Session) -> None:

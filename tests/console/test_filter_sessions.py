@@ -179,7 +179,7 @@ def test_very_many_become_a_job_that_spares_what_began_later(
     world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selection, "IN_REQUEST", 2)
-    monkeypatch.setattr("sessions.jobs.CHUNK", 2)
+    monkeypatch.setattr("jobs.bulk.CHUNK", 2)
     sessions = [make_session(world.scout, subject="ada") for _ in range(5)]
     kept = make_session(world.scout, subject="eve")
     with tenant(world.acme):

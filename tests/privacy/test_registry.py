@@ -14,7 +14,7 @@ from agents.models import Agent
 from analytics.models import ExtractionRecord, RequestRecord
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from jobs.models import Job
+from jobs.models import Job, JobChunk
 from memories.models import (
     DeadLetter,
     Memory,
@@ -149,7 +149,9 @@ def live(agent: Agent, subject: str, mark: str) -> None:
     second = write_memory(
         agent=agent, content=f"{mark} lives in Oslo.", actor=TESTS, subject=subject
     ).memory
-    make_job(agent, subject=subject)
+    job = make_job(agent, subject=subject)
+    with tenant(agent.org_id):
+        JobChunk.objects.create(org_id=agent.org_id, job=job, number=0, row_ids=[uuid7()])
     with tenant(agent.org_id):
         query = urlencode({"status": "active", "subject": subject})
         SavedView.objects.create(
@@ -265,6 +267,7 @@ def test_the_personal_stores_are_these() -> None:
         Recall,
         DeadLetter,
         Job,
+        JobChunk,
         RequestRecord,
         ExtractionRecord,
     }
