@@ -15,5 +15,7 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         """Import every app's `jobs` module, where kinds are registered; let pages follow."""
         autodiscover_modules("jobs")
-        changes = columns(self.get_model("Job"), "state", "done", "failed", "total")
+        changes = columns(
+            self.get_model("Job"), "state", "done", "failed", "total", "cancel_requested_at"
+        )
         watch("job", Permission(0), changes)

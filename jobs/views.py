@@ -7,6 +7,8 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
@@ -22,6 +24,7 @@ from orgs.permissions import Permission
 
 OWN = Permission(0)
 MAX_UNREAD = 99
+MAX_NEWS = 3
 
 
 @require_GET
@@ -49,9 +52,29 @@ def job(request: OrgRequest, job_id: UUID) -> HttpResponse:
 
 @require_GET
 @operator_page(OWN)
+def job_peek(request: OrgRequest, job_id: UUID) -> HttpResponse:
+    """Show how far a job is and what came of it, for the panel beside the list."""
+    row = _job(request, job_id)
+    _see(request, row)
+    return render(request, "jobs/_peek.html", {"job": row, **_kind(row)})
+
+
+@require_GET
+@operator_page(OWN)
 def bell(request: OrgRequest) -> HttpResponse:
-    """Show how many of the operator's jobs have ended unseen; every page asks for it."""
-    return render(request, "jobs/_bell.html", {"unread": _unread(request), "is_asked": True})
+    """Show how many of the operator's jobs have ended unseen; every page asks for it.
+
+    What ended since it was asked last is told once, with a link.
+    """
+    ended = list(_ended(request).order_by("-finished_at", "-pk")[: MAX_UNREAD + 1])
+    key = f"jobs_told:{request.access.org_id}"
+    told = parse_datetime(request.session.get(key, "")) or timezone.now()
+    news = [row for row in ended if row.finished_at and row.finished_at > told]
+    if news or key not in request.session:
+        request.session[key] = str(news[0].finished_at if news else told)
+    context = {"unread": len(ended), "news": news[:MAX_NEWS], "is_asked": True}
+    context["more_news"] = len(news[MAX_NEWS:])
+    return render(request, "jobs/_bell.html", context)
 
 
 @require_POST
@@ -97,19 +120,28 @@ def _change(
 def _detail(
     request: OrgRequest, row: Job, *, status: int = HTTPStatus.OK, **more: Any
 ) -> HttpResponse:
-    if row.finished_at is not None and row.seen_at is None:
-        services.mark_seen(org_id=row.org_id, operator_id=request.user.pk, job_id=row.pk)
-    kind = find_kind(row.kind)
-    page = kind.page(row) if kind and kind.page else None
+    _see(request, row)
     context = {
         "job": row,
-        "kind": kind.label if kind else row.kind,
-        "result_page": page,
+        **_kind(row),
         "may_retry": not Permission(row.needs) & ~request.access.permissions,
         **more,
     }
     template = page_or_fragment(request, "jobs/job.html", "jobs/_job.html")
     return render(request, template, context, status=status)
+
+
+def _see(request: OrgRequest, row: Job) -> None:
+    """Take an ended job off its owner's bell."""
+    if row.finished_at is not None and row.seen_at is None:
+        services.mark_seen(org_id=row.org_id, operator_id=request.user.pk, job_id=row.pk)
+
+
+def _kind(row: Job) -> dict[str, Any]:
+    """Say what kind of work it is, and where its result is looked at."""
+    kind = find_kind(row.kind)
+    page = kind.page(row) if kind and kind.page else None
+    return {"kind": kind.label if kind else row.kind, "result_page": page}
 
 
 def _visible(request: OrgRequest) -> JobQuerySet:
@@ -121,6 +153,10 @@ def _job(request: OrgRequest, job_id: UUID) -> Job:
     return get_object_or_404(_visible(request), pk=job_id)
 
 
+def _ended(request: OrgRequest) -> JobQuerySet:
+    """Return the operator's own jobs that ended and that they have not looked at."""
+    return Job.objects.filter(org=request.access.org_id).unread_by(request.user.pk)
+
+
 def _unread(request: OrgRequest) -> int:
-    rows = Job.objects.filter(org=request.access.org_id).unread_by(request.user.pk)
-    return len(rows.values_list("pk")[: MAX_UNREAD + 1])
+    return len(_ended(request).values_list("pk")[: MAX_UNREAD + 1])

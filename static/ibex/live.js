@@ -65,6 +65,11 @@
     else { tell(null); connect(); }
     say();
   });
+  /* Who has paused is left alone: an element that asks by the clock has no event that made it ask. */
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, requestConfig } = event.detail;
+    if (paused && elt.matches("[data-live]") && !requestConfig.triggeringEvent) event.preventDefault();
+  });
   document.addEventListener("htmx:afterSettle", () => { connect(); ask(); say(); });
   connect();
   say();

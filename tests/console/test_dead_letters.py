@@ -10,6 +10,8 @@ from agents.services import create_agent
 from ibex import selection
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
+from jobs.models import Job
+from jobs.running import run_job
 from memories.models import DeadLetter
 from orgs.models import AuditEvent
 from sessions.models import Session
@@ -102,8 +104,12 @@ def test_very_many_become_a_job(
     monkeypatch.setattr(selection, "IN_REQUEST", 1)
     answer = post(sign_in(world.alice), *letters, expected="2", reason="All of them")
     assert not any(is_due(letter) for letter in letters)
-    job = run_job(world.acme.pk)
+    with tenant(world.acme):
+        job = Job.objects.get()
     assert answer["Location"] == f"/jobs/{job.pk}/"
+    run_job(org_id=world.acme.pk, job_id=job.pk)
+    with tenant(world.acme):
+        job.refresh_from_db()
     assert (job.state, job.done, job.failed) == ("done", 2, 0)
     assert all(is_due(letter) for letter in letters)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from ibex.live import fingerprints
 from ibex.tenancy import tenant
 from jobs.models import Job
 from orgs.permissions import Permission
@@ -144,3 +145,78 @@ def test_anothers_look_leaves_my_bell_alone(world: World, sign_in: SignIn) -> No
     sign_in(world.alice).get(f"/jobs/{job.pk}/")
     with tenant(world.acme):
         assert Job.objects.get(pk=job.pk).seen_at is None
+
+
+def test_a_peek_shows_state_progress_owner_times_and_result(
+    world: World, sign_in: SignIn, django_assert_num_queries: Any
+) -> None:
+    job = owned(
+        world,
+        world.alice,
+        title="Archive 9 memories",
+        reason="Out of date",
+        done=9,
+        failed=2,
+        total=9,
+        **ended("partial", why="2 of 9 items failed.", result={"memories_changed": 7}),
+    )
+    client = sign_in(world.alice)
+    path = f"/jobs/{job.pk}/peek/"
+    assert f'data-peek="{path}"' in client.get("/jobs/").content.decode()
+    text = client.get(path, headers=HTMX).content.decode()
+    for words in ("Archive 9 memories", "partial", "9 of 9", "2 failed", "2 of 9 items failed."):
+        assert words in text
+    for words in ("<bdi>tests</bdi>", "Out of date", "Created", "Memories changed"):
+        assert words in text
+    assert "<html" not in text
+    assert "every 3s" not in text
+    running = owned(world, world.alice, state="running")
+    assert b"every 3s, live" in client.get(f"/jobs/{running.pk}/peek/").content
+    with tenant(world.acme):
+        assert Job.objects.get(pk=job.pk).seen_at is not None
+    with django_assert_num_queries(8):
+        client.get(path)
+
+
+def test_a_peek_at_anothers_job_is_missing(world: World, sign_in: SignIn) -> None:
+    job = owned(world, world.alice)
+    for operator in (world.mallory, world.member("member")):
+        assert sign_in(operator).get(f"/jobs/{job.pk}/peek/").status_code == 404
+    assert sign_in(world.alice).get(f"/jobs/{job.pk}/peek/").status_code == 200
+
+
+def test_an_end_is_told_once_with_a_link(world: World, sign_in: SignIn) -> None:
+    owned(world, world.alice, title="Long ago", **ended())
+    client = sign_in(world.alice)
+    assert b"hx-swap-oob" not in client.get("/jobs/bell/").content  # what ended before is counted
+    job = owned(world, world.alice, title="Archive 9 memories", **ended("failed"))
+    owned(world, world.member("member"), title="Of another", **ended())
+    told = client.get("/jobs/bell/").content.decode()
+    assert 'hx-swap-oob="beforeend:#ended"' in told
+    assert f'<a href="/jobs/{job.pk}/" dir="auto">Archive 9 memories</a>: failed.' in told
+    assert "Long ago" not in told
+    assert "Of another" not in told
+    assert 'id="ended" role="status"' in client.get("/").content.decode()
+    assert b"hx-swap-oob" not in client.get("/jobs/bell/").content
+
+
+def test_of_many_ends_a_few_are_named(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    client.get("/jobs/bell/")
+    for _ in range(5):
+        owned(world, world.alice, title="Archive 9 memories", **ended())
+    told = client.get("/jobs/bell/").content.decode()
+    assert told.count("Archive 9 memories") == 3
+    assert "2 more jobs" in told
+
+
+def test_a_page_hears_that_a_job_is_asked_to_stop(world: World) -> None:
+    job = make_job(world.scout, state="running")
+    thing = ("job", job.pk)
+    before = fingerprints(world.acme.pk, {thing})[thing]
+    with tenant(world.acme):
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now())
+    assert fingerprints(world.acme.pk, {thing})[thing] == before
+    with tenant(world.acme):
+        Job.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now())
+    assert fingerprints(world.acme.pk, {thing})[thing] != before
