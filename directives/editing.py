@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents.models import Agent
@@ -52,11 +52,6 @@ def with_directives(org_id: Any) -> QuerySet[Agent]:
     """Return the organization's agents with what each of them runs."""
     rows = Agent.objects.filter(org=org_id)
     return rows.select_related("directive__active_version__created_by")
-
-
-def with_drafts(agents: QuerySet[Agent]) -> QuerySet[Any]:
-    """Say of each agent whether somebody writes on its directive."""
-    return agents.annotate(is_drafted=Exists(DirectiveDraft.objects.filter(agent=OuterRef("pk"))))
 
 
 def own_draft(agent: Agent, actor: Actor) -> DirectiveDraft | None:

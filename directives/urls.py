@@ -6,6 +6,7 @@ from directives import history, views
 
 of_agent = [
     path("", views.directive, name="agent-directive"),
+    path("peek/", views.directive_peek, name="agent-directive-peek"),
     path("draft/", views.save_draft, name="agent-directive-save"),
     path("draft/discard/", views.discard_draft, name="agent-directive-discard"),
     path("drafts/<uuid:draft_id>/", history.draft, name="agent-directive-draft"),

@@ -22,15 +22,16 @@ from directives.editing import (
     others,
     own_draft,
     with_directives,
-    with_drafts,
 )
 from directives.errors import DirectiveConflict, DraftConflict
+from directives.filters import DirectiveFilter
 from directives.forms import MODE_WORDS, CompareForm, DraftForm, PushForm
+from directives.listing import directive_rows, listed_directives
 from directives.models import MAX_BYTES, DirectiveDraft
-from directives.pushes import push_status, synced
+from directives.pushes import push_status
 from ibex.counts import CAP, capped
 from ibex.errors import DomainError
-from ibex.http import page_or_fragment, read_page
+from ibex.http import page_or_fragment, read_page, render_list
 from ibex.line_differences import line_changes
 from memories.retrieval import estimate_tokens
 from orgs.access import OrgRequest, operator_page
@@ -42,11 +43,30 @@ from sessions.models import Session
 @operator_page(Permission.DIRECTIVE_READ)
 def directives(request: OrgRequest) -> HttpResponse:
     """List the agents with what each of them runs, and whether somebody writes on it."""
-    page = read_page(request, with_drafts(with_directives(request.access.org_id)))
-    running = [version for agent in page.items if (version := active_version(agent))]
-    counts = synced(running) if running else {}
-    rows = [(agent, counts.get(version.pk) if version else None) for agent, version in _pairs(page)]
-    return render(request, "directives/directives.html", {"page": page, "rows": rows})
+    org_id = request.access.org_id
+    filters = DirectiveFilter(request.GET, listed_directives(org_id, request.actor), org_id=org_id)
+    page = read_page(request, filters.rows, filters.order)
+    context = {"page": page, "rows": directive_rows(page.items)}
+    return render_list(
+        request, "directives/directives.html", "directives/_results.html", filters, context
+    )
+
+
+@require_GET
+@operator_page(Permission.DIRECTIVE_READ)
+def directive_peek(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Show what an agent runs and which proxies do, beside the list; the text stays on its page."""
+    agent = find_agent(request, agent_id)
+    row, active = directive_of(agent), active_version(agent)
+    context = {
+        "agent": agent,
+        "active": active,
+        "mode": MODE_WORDS[row.injection_mode] if row else "",
+        "tokens": estimate_tokens(active.content) if active else 0,
+        "push": push_status(agent, active) if active else None,
+        "mine": own_draft(agent, request.actor),
+    }
+    return render(request, "directives/_peek.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -168,10 +188,6 @@ def compared(request: OrgRequest) -> CompareForm:
     if not form.is_valid():
         raise Http404
     return form
-
-
-def _pairs(page: Any) -> list[tuple[Agent, Any]]:
-    return [(agent, active_version(agent)) for agent in page.items]
 
 
 def _saved(request: OrgRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:

@@ -14,7 +14,8 @@ from ibex.errors import DomainError
 
 M = TypeVar("M", bound=Model)
 
-MAX_CURSOR_LENGTH = 200
+MAX_CURSOR_LENGTH = 2_000
+"""A name of 255 characters fits, whatever its script."""
 
 
 class MalformedCursor(DomainError):
@@ -64,7 +65,7 @@ def take_page(rows: QuerySet[M], *, limit: int, cursor: str | None, order: Order
     """Read at most `limit` rows after `cursor`. Raises `MalformedCursor`."""
     rows = order.apply(rows)
     if cursor is not None:
-        rows = order.after(rows, _decode(rows.model, cursor, order))
+        rows = order.after(rows, _decode(rows, cursor, order))
     found = list(rows[: limit + 1])
     items = found[:limit]
     more = len(found) > limit
@@ -76,23 +77,24 @@ def _encode(row: Model, order: Order) -> str:
     return urlsafe_b64encode(orjson.dumps(values)).rstrip(b"=").decode()
 
 
-def _decode(model: type[Model], cursor: str, order: Order) -> list[Any]:
+def _decode(rows: QuerySet[Any], cursor: str, order: Order) -> list[Any]:
     """Read a cursor back into the values of the order's fields."""
     try:
         if len(cursor) > MAX_CURSOR_LENGTH:
             raise MalformedCursor
         given = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return [_value(model, name, value) for name, value in zip(order.fields, given, strict=True)]
+        return [_value(rows, name, value) for name, value in zip(order.fields, given, strict=True)]
     except (ValueError, TypeError, OverflowError, ValidationError):
         raise MalformedCursor from None
 
 
-def _value(model: type[Model], name: str, value: Any) -> Any:
-    """Convert as the model's field would; a cursor holds no null and no time without a zone."""
+def _value(rows: QuerySet[Any], name: str, value: Any) -> Any:
+    """Convert as the field or annotation would; a cursor holds no null and no naive time."""
     if not isinstance(value, str | int):
         raise TypeError(name)
-    field = cast("Field[Any, Any]", model._meta.get_field(name))  # noqa: SLF001 - documented
-    converted = field.to_python(value)
+    annotation = rows.query.annotations.get(name)
+    field = annotation.output_field if annotation else rows.model._meta.get_field(name)  # noqa: SLF001 - documented
+    converted = cast("Field[Any, Any]", field).to_python(value)
     if isinstance(converted, datetime) and is_naive(converted):
         raise ValueError(name)
     return converted

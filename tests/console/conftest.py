@@ -53,6 +53,7 @@ class Story:
             f"{agent}/memories/?q=fridays",
             f"{agent}/sessions/",
             f"{agent}/directive/",
+            f"{agent}/directive/peek/",
             f"{agent}/directive/versions/",
             f"{agent}/directive/versions/?base=0&head=1",
             f"{agent}/directive/versions/1/",

@@ -634,22 +634,6 @@ def test_a_version_that_never_was_is_a_missing_page(
     assert sign_in(world.alice).get(page(world, path)).status_code == 404
 
 
-def test_directives_are_listed_by_agent(world: World, sign_in: SignIn, write: Write) -> None:
-    client = sign_in(world.alice)
-    assert "Write the first" in client.get("/directives/").content.decode()
-    push_directive(
-        agent=world.scout, content="Be kind.", actor=operator(world.alice), reason="A start"
-    )
-    text = client.get("/directives/").content.decode()
-    assert "A start" in text
-    assert "Alice" in text
-    assert "no proxy connected" in text
-    assert 'class="chip warn"' not in text
-    write("Be kinder.", 1)
-    assert 'class="chip warn"' in client.get("/directives/").content.decode()
-    assert "Be kind" not in client.get("/directives/").content.decode()
-
-
 def test_every_link_of_a_version_leads_somewhere(
     world: World, sign_in: SignIn, write: Write
 ) -> None:
@@ -686,7 +670,6 @@ def test_no_text_reaches_the_logs(
 
 
 QUERIES = {
-    "/directives/": 10,
     "": 10,
     "review/": 15,
     "versions/": 9,
@@ -708,7 +691,7 @@ def test_pages_read_a_fixed_number_of_queries(
     def measure() -> None:
         for path, count in QUERIES.items():
             with django_assert_num_queries(count, info=path):
-                client.get(path if path.startswith("/") else page(world, path))
+                client.get(page(world, path))
 
     measure()
     for number in range(5):

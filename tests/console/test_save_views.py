@@ -50,6 +50,7 @@ def test_a_view_leads_to_its_filter(world: World, alice: Client) -> None:
     [
         ("/agents/", "status=active"),
         ("/audit/", "action=agent"),
+        ("/directives/", "has_directive=no"),
         ("/jobs/", "state=failed"),
         ("/memories/", "status=archived"),
         ("/sessions/", "status=completed"),
