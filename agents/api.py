@@ -88,9 +88,12 @@ class AgentStatsSerializer(serializers.Serializer[Any]):
     tokens_cached = serializers.IntegerField()
     memories_injected = serializers.IntegerField()
     last_request_at = serializers.DateTimeField(allow_null=True)
-    sessions = serializers.IntegerField(help_text="Sessions that began within `days`.")
+    sessions = serializers.IntegerField(
+        help_text="Sessions that began within `days`; 1001 says more than 1,000."
+    )
     memories = serializers.DictField(
-        child=serializers.IntegerField(), help_text="All memories, by status."
+        child=serializers.IntegerField(),
+        help_text="All memories, by status; 1001 says more than 1,000.",
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents.errors import AgentArchived
@@ -38,16 +39,29 @@ def create_agent(
     agent_id: UUID | None = None,
     **config: Any,
 ) -> Agent:
-    """Create an agent. `memory_scope` has no default: who shares memories is a decision."""
+    """Create an agent. `memory_scope` has no default: who shares memories is a decision.
+
+    Raises `ValidationError` for a slug that another agent of the organization has.
+    """
     with tenant(org):
         agent = Agent(id=agent_id or uuid7(), org=org, name=name.strip(), slug=slug)
         agent.memory_scope = memory_scope
         _apply(agent, config)
         agent.full_clean()
-        agent.save(force_insert=True)
+        _insert(agent)
         after = {"slug": slug, "memory_scope": memory_scope}
         audit.record("agent.create", agent, actor=actor, after=after)
     return agent
+
+
+def _insert(agent: Agent) -> None:
+    """Insert an agent; who loses a race for its slug is told what a later one would be."""
+    try:
+        with transaction.atomic():
+            agent.save(force_insert=True)
+    except IntegrityError:
+        agent.full_clean()
+        raise
 
 
 def update_agent(*, agent: Agent, actor: Actor, base_version: str = "", **changes: Any) -> Agent:

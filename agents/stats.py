@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from analytics.models import RequestRecord
+from ibex.counts import CappedCount
 from memories.models import Memory
 from sessions.models import Session
 
@@ -18,7 +19,10 @@ FAILURES_FROM = 400
 
 @dataclass(frozen=True)
 class AgentStats:
-    """Calls within `days`, and what the agent has now."""
+    """Calls within `days`, and what the agent has now.
+
+    Sessions and memories are counted no further than one past `ibex.counts.CAP`.
+    """
 
     days: int
     requests: int
@@ -45,8 +49,16 @@ def agent_stats(agent: Agent, days: int) -> AgentStats:
         memories_injected=Coalesce(Sum("memories_injected"), 0),
         last_request_at=Max("created_at"),
     )
-    held = {"org": agent.org_id, "agent": agent}
-    by_status = Memory.objects.filter(**held).order_by().values_list("status")
-    memories: dict[Any, int] = dict(by_status.annotate(count=Count("pk")))
-    sessions = Session.objects.filter(**held, created_at__gte=since).count()
-    return AgentStats(days=days, sessions=sessions, memories=memories, **counted)
+    return AgentStats(days=days, **_held(agent, since), **counted)
+
+
+def _held(agent: Agent, since: datetime) -> dict[str, Any]:
+    """Count sessions and memories in one query, and none of them further than the cap."""
+    mine = {"org": agent.org_id, "agent": agent.pk}
+    held = Memory.objects.filter(**mine)
+    by_status = {status: CappedCount(held.filter(status=status)) for status in Memory.Status.values}
+    sessions = CappedCount(Session.objects.filter(**mine, created_at__gte=since))
+    rows = Agent.objects.filter(pk=agent.pk).values_list(sessions, *by_status.values())
+    begun, *counts = rows.get()
+    memories = {status: count for status, count in zip(by_status, counts, strict=True) if count}
+    return {"sessions": begun, "memories": memories}

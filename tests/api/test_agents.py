@@ -6,13 +6,15 @@ import pytest
 
 from agents.models import Agent
 from agents.services import create_agent
+from agents.stats import agent_stats
 from analytics.models import RequestRecord
+from ibex import counts
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
-from tests.api.rows import make_memory
+from tests.api.rows import make_memory, make_session
 from tests.conftest import TESTS, SignIn, World
 
 pytestmark = pytest.mark.usefixtures("api_urls")
@@ -244,6 +246,25 @@ def test_stats_count_calls_and_what_is_held(world: World, alice: Api, mallory: A
     refused(mallory.get(path), 404, "NOT_FOUND")
     for days in ("0", "91", "x", ""):
         refused(alice.get(f"{path}?days={days}"), 400, "VALIDATION_ERROR")
+
+
+def test_stats_count_no_further_than_the_cap(
+    world: World,
+    alice: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: Any,
+) -> None:
+    monkeypatch.setattr(counts, "CAP", 2)
+    with tenant(world.acme):
+        for number in range(5):
+            make_memory(world.scout, f"Thing {number}")
+            make_session(world.scout)
+        make_memory(world.scout, "Gone", status="archived")
+        with django_assert_num_queries(2):
+            agent_stats(world.scout, 30)
+    counted = alice.get(f"{AGENTS}/{world.scout.pk}/stats").json()
+    assert counted["memories"] == {"active": 3, "archived": 1}  # 3 says more than 2
+    assert counted["sessions"] == 3
 
 
 def test_agents_are_filtered_as_on_the_page(world: World, alice: Api) -> None:
