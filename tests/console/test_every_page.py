@@ -97,7 +97,7 @@ QUERIES = {
     "/agents/": 11,
     "/memories/": 12,
     "/sessions/": 12,
-    "/directives/": 12,
+    "/directives/": 13,
     "agent": 13,
     "memories": 21,
     "found": 29,
