@@ -98,7 +98,7 @@ QUERIES = {
     "/memories/": 12,
     "/sessions/": 12,
     "/directives/": 13,
-    "agent": 13,
+    "agent": 12,
     "memories": 21,
     "found": 29,
     "sessions": 14,
