@@ -33,7 +33,7 @@ def save_view(
     """Keep a filter under a name. Raises `ValidationError` for an empty or a taken name."""
     with tenant(org_id):
         view = SavedView(org_id=org_id, operator=operator, path=path, query=query)
-        view.name, view.is_shared = name.strip(), shared
+        view.name, view.is_shared = name.replace("\0", "").strip(), shared
         view.full_clean()
         view.save(force_insert=True)
         after = {"name": view.name, "path": path, "is_shared": shared}

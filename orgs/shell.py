@@ -85,6 +85,7 @@ def delete_list_view(request: OrgRequest, view_id: UUID) -> HttpResponse:
 def _is_list(path: str) -> bool:
     """Say whether a path is one of the console's own, so that nothing leads elsewhere."""
     try:
-        return path.startswith("/") and not path.startswith("//") and bool(resolve(path))
+        is_ours = path.startswith("/") and not path.startswith("//") and "\0" not in path
+        return is_ours and bool(resolve(path))
     except Resolver404:
         return False

@@ -15,7 +15,7 @@ from ibex.errors import DomainError
 from ibex.http import page_or_fragment, read_page, wants_fragment
 from ibex.notices import tell
 from memories.browsing.reviewing import cases
-from memories.forms import DatesForm
+from memories.forms import MAX_REASON, DatesForm
 from memories.models import Memory
 from memories.steering import review
 from memories.views.memory import find, require
@@ -55,7 +55,7 @@ def decide(request: OrgRequest, memory_id: UUID, decision: str) -> HttpResponse:
     """Decide about one memory; htmx gets the inbox as it is then."""
     row, chosen = find(request, memory_id), DECISIONS[decision]
     require(request, Permission.MEMORY_REVIEW)
-    values: dict[str, Any] = {"reason": request.POST.get("reason", "").strip()[:500]}
+    values: dict[str, Any] = {"reason": _reason(request)}
     if decision == "keep-both":
         form = DatesForm(request.POST)
         if not form.is_valid():
@@ -69,6 +69,11 @@ def decide(request: OrgRequest, memory_id: UUID, decision: str) -> HttpResponse:
     back = reverse("review")
     tell(request, chosen.done, undo=undo_address(request, back))
     return _page(request) if wants_fragment(request) else redirect(back)
+
+
+def _reason(request: OrgRequest) -> str:
+    """Return why, where somebody said it; the database takes no NUL."""
+    return request.POST.get("reason", "").replace("\0", "").strip()[:MAX_REASON]
 
 
 def _page(request: OrgRequest, *, status: int = HTTPStatus.OK, **more: Any) -> HttpResponse:
