@@ -220,7 +220,7 @@ ACTIONS = {
     "unpin": Action(partial(pin_memory, pinned=False), Permission.MEMORY_WRITE, "Unpinned."),
     "archive": Action(archive_memory, Permission.MEMORY_WRITE, "Archived."),
     "quarantine": Action(
-        quarantine_memory, Permission.MEMORY_WRITE, "Quarantined until somebody reviews it."
+        quarantine_memory, Permission.MEMORY_REVIEW, "Quarantined until somebody reviews it."
     ),
 }
 
