@@ -1,10 +1,12 @@
 """Every route of both API roles, found by walking the resolver: none is forgotten."""
 
 import inspect
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver
@@ -28,7 +30,7 @@ from tests.api.rows import (
     make_session,
     make_token,
 )
-from tests.conftest import TESTS, World
+from tests.conftest import ROOT, TESTS, SignIn, World
 
 ROLES = ("memory", "api")
 SIGNED = {"/api/v1/archives/<str:signed>"}
@@ -331,6 +333,118 @@ def test_another_orgs_rows_look_missing(
 
 
 @by_role
+def test_another_orgs_rows_look_missing_to_a_signed_in_operator(
+    role: str, settings: Any, world: World, sign_in: SignIn
+) -> None:
+    """Mallory has no token but a browser's session, and all of Acme's ids."""
+    mallory, alice = sign_in(world.mallory), sign_in(world.alice)
+    for route in served(role, settings):
+        if "<uuid" in route.path:
+            path = path_to_a_row_of(world.scout, route)
+            hers = browse(mallory, route, path)
+            if OperatorAuthentication not in route.view.authentication_classes:
+                refused(hers, 401, "MISSING_TOKEN")
+                continue
+            refused(hers, 404, "NOT_FOUND")
+            mine = browse(alice, route, path)
+            assert mine.status_code in {200, 204, 409}, (route, mine.content)
+
+
+@by_role
+def test_lists_hold_nothing_of_another_org_whatever_is_asked(
+    role: str, settings: Any, world: World, sign_in: SignIn
+) -> None:
+    """Each list is asked as it is, and with each of Acme's ids in each filter that takes one."""
+    mallory, alice = sign_in(world.mallory), sign_in(world.alice)
+    secrets = make_one_of_each(world.scout)
+    seen: set[str] = set()
+    for route in served(role, settings):
+        listed = route.method == "GET" and "<" not in route.path
+        if not listed or OperatorAuthentication not in route.view.authentication_classes:
+            continue
+        asked = [f"{name}={pk}" for name in FILTERS for pk in secrets.values()]
+        for query in ["", *asked]:
+            hers = mallory.get(f"{route.path}?{query}")
+            assert hers.status_code in {200, 400}, (route.path, query)
+            told = hers.content.decode().replace(query.partition("=")[2] or "-", "…")
+            for secret in [*secrets.values(), world.alice.email]:
+                assert secret not in told, (route.path, query)
+        mine = alice.get(route.path).content.decode()
+        seen |= {kind for kind, pk in secrets.items() if pk in mine}
+    assert seen == (set(secrets) if role == "api" else set())  # Alice finds them all
+
+
+FILTERS = ("agent", "session", "target_id", "actor_id", "request_id", "q", "external_id", "source")
+"""Filters of lists that take an id."""
+
+
+def make_one_of_each(agent: Agent) -> dict[str, str]:
+    """Make a row of each kind that a list shows; return their ids."""
+    session = make_session(agent)
+    return {
+        "agent": str(agent.pk),
+        "memory": str(make_memory(agent).pk),
+        "session": str(session.pk),
+        "dead letter": str(make_dead_letter(session).pk),
+        "job": str(make_job(agent).pk),
+        "member": str(make_member(agent).pk),
+        "invitation": str(make_invitation(agent).pk),
+        "token": str(make_token(agent).pk),
+        "organization": str(agent.org_id),
+    }
+
+
+MANY: dict[str, Callable[[Agent], tuple[Any, dict[str, Any]]]] = {
+    "POST /api/v1/memories/bulk": lambda agent: (make_memory(agent), {"action": "archive"}),
+    "POST /api/v1/dead-letters/retry": lambda agent: (make_dead_letter(make_session(agent)), {}),
+}
+"""Routes that act on the rows whose ids their body names, with a row and the rest of the body."""
+
+
+def test_every_route_that_takes_ids_in_its_body_is_tried_with_anothers() -> None:
+    document = json.loads((ROOT / "docs/api/openapi.json").read_text())
+    found = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            (schema,) = [
+                content["schema"]
+                for content in operation.get("requestBody", {"content": {"": {"schema": {}}}})[
+                    "content"
+                ].values()
+            ][:1]
+            name = schema.get("$ref", "").rpartition("/")[2]
+            fields = document["components"]["schemas"].get(name, {}).get("properties", {})
+            found |= {f"{method.upper()} {path}"} if "ids" in fields else set()
+    assert found == set(MANY)
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_another_orgs_ids_in_a_body_touch_and_tell_nothing(
+    world: World, sign_in: SignIn, api: MakeApi, api_urls: None, name: str
+) -> None:
+    row, body = MANY[name](world.scout)
+    path = name.split()[1]
+    whole, alice = api(world.token(world.elsewhere)), sign_in(world.alice)
+
+    def state() -> Any:
+        with tenant(world.acme):
+            return type(row).objects.filter(pk=row.pk).values().get()
+
+    before, told = state(), []
+    for pk in (row.pk, uuid7()):  # a row of Acme's, and one that never was
+        sent = {**body, "ids": [str(pk)]}
+        hers = sign_in(world.mallory).post(path, sent, content_type="application/json")
+        for answer in (hers, whole.post(path, sent)):
+            error = refused(answer, 409, "SELECTION_CHANGED")
+            told.append(error["message"])
+    assert len(set(told)) == 1
+    assert state() == before
+    sent = {**body, "ids": [str(row.pk)]}
+    mine = alice.post(path, sent, content_type="application/json")
+    assert (mine.status_code, mine.json().get("done")) == (200, 1), mine.content
+
+
+@by_role
 def test_a_token_of_another_agent_sees_nothing_either(
     role: str, settings: Any, world: World, api: MakeApi
 ) -> None:
@@ -377,6 +491,8 @@ def path_to_a_row_of(agent: Agent, route: Route) -> str:
     return address(route, pk=make(agent).pk)
 
 
-def browse(client: Client, route: Route) -> Any:
-    """Call a route from a signed-in browser."""
-    return client.generic(route.method, address(route), data=b"{}", content_type="application/json")
+def browse(client: Client, route: Route, path: str = "") -> Any:
+    """Call a route from a signed-in browser; on nobody's row unless `path` names one."""
+    body = orjson.dumps(sample(route) or {}) if path else b"{}"
+    where = path or address(route)
+    return client.generic(route.method, where, data=body, content_type="application/json")
