@@ -20,6 +20,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from agents.models import Agent
+from agents.services import create_agent
+from directives.services import push_directive
+from ibex.ids import uuid7
 from orgs.permissions import ALL
 from tests.api.rows import (
     make_dead_letter,
@@ -29,7 +33,7 @@ from tests.api.rows import (
     make_token,
     make_turn,
 )
-from tests.conftest import FULL, ROOT, World, make_world
+from tests.conftest import FULL, ROOT, TESTS, World, make_world
 from tests.processes import ServerProcess, free_offset
 
 EXAMPLES = 40 if FULL else 4
@@ -45,6 +49,12 @@ PATIENCE_S = 30
 schema = schemathesis.openapi.from_dict(json.loads((ROOT / "docs/api/openapi.json").read_text()))
 
 
+STOPS_THE_AGENT = {"/api/v1/agents/{id}/archive", "/api/v1/agents/{id}/pause"}
+"""What would make every later call of the agent a refusal."""
+NUMBER = "1"
+"""A version of the directive that exists."""
+
+
 class Target:
     """Both roles as processes, a token that may do everything, and rows to ask for."""
 
@@ -55,8 +65,11 @@ class Target:
             "Authorization": f"Bearer {world.token(permissions=ALL)}",
             "X-IBEX-Agent-ID": str(world.scout.pk),
         }
+        self.org = world.acme
         session = make_session(world.scout)
         make_turn(session)
+        for content in ("Be kind.", "Be brief."):
+            push_directive(agent=world.scout, content=content, actor=TESTS)
         self.rows = {
             "agents": world.scout.pk,
             "memories": make_memory(world.scout).pk,
@@ -71,11 +84,26 @@ class Target:
         return self.urls["memory" if path.startswith("/v1/") else "api"]
 
     def point_at_known(self, case: schemathesis.Case) -> None:
-        """Put ids of rows that exist in place of every other made-up one."""
+        """Put ids of rows that exist in place of every other made-up one.
+
+        What stops an agent gets one of its own, for the others go on with theirs.
+        """
         for name, made_up in case.path_parameters.items():
             kind = "agents" if name == "agent_id" else case.path.split("/v1/")[1].split("/")[0]
-            if crc32(str(made_up).encode()) % 2 and kind in self.rows:
+            if crc32(str(made_up).encode()) % 2 == 0:
+                continue
+            if name == "number":
+                case.path_parameters[name] = NUMBER
+            elif case.path in STOPS_THE_AGENT:
+                case.path_parameters[name] = str(self.fresh_agent().pk)
+            elif kind in self.rows:
                 case.path_parameters[name] = str(self.rows[kind])
+
+    def fresh_agent(self) -> Agent:
+        """Make an agent that may be stopped."""
+        return create_agent(
+            org=self.org, name="Spent", slug=f"spent-{uuid7()}", memory_scope="agent", actor=TESTS
+        )
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +158,21 @@ def test_every_answer_is_one_that_the_document_names(
 
 def test_the_answers_are_not_all_refusals(target: Target) -> None:
     """The token is good and the rows are there: it is not 401 and 404 that conform above."""
-    for kind in ("memories", "sessions", "tokens", "jobs"):
-        url = f"{target.urls['api']}/api/v1/{kind}/{target.rows[kind]}"
+    agent = f"agents/{target.rows['agents']}"
+    rows = [f"{kind}/{target.rows[kind]}" for kind in ("memories", "sessions", "tokens", "jobs")]
+    directive = [f"{agent}/directive{part}" for part in ("", "/versions/1", "/pushes/1")]
+    for path in (*rows, agent, *directive):
+        url = f"{target.urls['api']}/api/v1/{path}"
         answer = target.http.get(url, headers=target.headers, timeout=PATIENCE_S)
-        assert answer.status_code == 200, (kind, answer.text)
+        assert answer.status_code == 200, (path, answer.text)
+
+
+def test_an_agent_still_serves_after_all_that_was_asked(target: Target) -> None:
+    """What stops an agent was asked of others, which it does stop."""
+    url = f"{target.urls['api']}/api/v1/agents/{target.rows['agents']}"
+    answer = target.http.get(url, headers=target.headers, timeout=PATIENCE_S)
+    assert answer.json()["status"] == "active"
+    gone = target.fresh_agent().pk
+    archived = f"{target.urls['api']}/api/v1/agents/{gone}/archive"
+    answer = target.http.post(archived, headers=target.headers, json={}, timeout=PATIENCE_S)
+    assert answer.json()["status"] == "archived"
