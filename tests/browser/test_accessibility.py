@@ -1,37 +1,30 @@
 """No page of the console has an accessibility fault that axe finds, light or dark, wide or narrow.
 
-Pages are found by walking the URLconf, so none can be forgotten. Django answers the browser's
-requests in this process: the pages are real, and so are their scripts and styles; there is no
-server in between.
+Pages are found by walking the URLconf (`tests/console/routes.py`), so none can be forgotten.
+Django answers the browser's requests in this process: the pages are real, and so are their scripts
+and styles; there is no server in between.
 """
 
-import re
 from collections.abc import Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver
 from playwright.sync_api import Browser, Page, Route
 
-from agents.services import create_agent
-from ibex.ids import uuid7
-from ibex.tenancy import tenant
-from orgs.invitations import invite
-from orgs.models import AuditEvent, Membership, Token
-from orgs.permissions import ALL
-from tests.api.rows import make_dead_letter, make_job, make_memory
 from tests.browser.conftest import Theme
-from tests.conftest import FULL, TESTS, SignIn, World
+from tests.conftest import FULL, SignIn, World
 from tests.console.conftest import Story, console_urls, quick_passwords, story
+from tests.console.route_table import OPEN
+from tests.console.routes import Known, address, confirmed, is_page, known, pages
+from tests.identity.conftest import own_counters
 
-__all__ = ["console_urls", "quick_passwords", "story"]
+__all__ = ["console_urls", "known", "own_counters", "quick_passwords", "story"]
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.django_db]
 
@@ -47,15 +40,10 @@ LOOKS: tuple[tuple[tuple[int, int], Theme], ...] = (
 )
 """Both sizes in both themes; in a quick run each once. The last one is narrow."""
 
-NO_PAGE = {
-    "/api/v1/archives/<str:signed>": "a file",
-    "/accounts/password/^reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "a link of a mail",
-    "/accounts/sso/<str:provider_id>/": "needs a provider",
-    "/accounts/sso/<str:provider_id>/back/": "needs a provider",
-    "/accounts/passkeys/<int:pk>/rename/": "needs a passkey",
-    "/accounts/passkeys/<int:pk>/remove/": "needs a passkey",
-}
-"""Patterns that cannot be opened by an address alone, and why."""
+BEFORE_SIGNING_IN = [path for path, (stranger, _door) in OPEN.items() if stranger[0] == 200]
+BEFORE_SIGNING_IN.remove("/api/v1/archives/<str:signed>")  # a file
+WITHOUT_A_FACTOR = ["/accounts/second-factor/app/", "/accounts/second-factor/codes/new/"]
+"""Pages that look otherwise, or are there only, for who has no second factor."""
 
 
 @dataclass
@@ -120,83 +108,12 @@ def desk(browser: Browser) -> Iterator[Desk]:
     context.close()
 
 
-def patterns() -> list[tuple[str, URLPattern]]:
-    def walk(found: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in found:
-            path = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern.url_patterns, path)
-            else:
-                yield path, pattern
-
-    return list(walk(import_module("ibex.urls.dashboard").urlpatterns, "/"))
-
-
-def examples(world: World, story: Story) -> dict[str, str]:
-    """An id of each kind, from rows that make full pages."""
-    make_memory(world.scout, "Waits for an operator", status="pending_review")
-    make_dead_letter(story.session)
-    job = make_job(world.scout, state="failed", why="The store refused the write")
-    create_agent(org=world.acme, name="Twin", slug="twin", memory_scope="subject", actor=TESTS)
-    world.token()
-    invitation, secret = invite(
-        org=world.acme, email="new@example.com", role="viewer", actor=TESTS, held=ALL
-    )
-    world.member("viewer")
-    with tenant(world.acme):
-        token = Token.objects.get()
-        event = AuditEvent.objects.filter(org_id=world.acme.pk).latest("at")
-        member = Membership.objects.exclude(operator=world.alice).get()
-    return {
-        "membership_id": str(member.pk),
-        "invitation_id": str(invitation.pk),
-        "secret": secret,
-        "agent_id": str(world.scout.pk),
-        "memory_id": str(story.memory.pk),
-        "session_id": str(story.session.pk),
-        "token_id": str(token.pk),
-        "job_id": str(job.pk),
-        "index": "1",
-        "number": "1",
-        "draft_id": str(uuid7()),
-        "device_id": "1",
-        "lockout_id": "1",
-        "view_id": str(uuid7()),
-        "request_id": str(uuid7()),
-        "event_id": str(event.pk),
-    }
-
-
-def addresses(known: dict[str, str]) -> list[str]:
-    """Fill every pattern; a new kind of parameter needs an example above."""
-    filled = []
-    for pattern, _view in patterns():
-        if pattern in NO_PAGE:
-            continue
-        names = re.findall(r"<(?:\w+:)?(\w+)>", pattern)
-        assert not set(names) - set(known), f"{pattern} needs an example id in `examples`"
-        filled.append(re.sub(r"<(?:\w+:)?(\w+)>", lambda found: known[found[1]], pattern))
-    return filled
-
-
-def pages(client: Client, paths: list[str]) -> list[str]:
-    """Keep the addresses that answer a whole page."""
-    return [path for path in paths if b"<html" in _content(client.get(path))]
-
-
-def _content(response: Any) -> bytes:
-    is_page = response.status_code == 200 and "text/html" in response.get("Content-Type", "")
-    return cast("bytes", response.content) if is_page and not response.streaming else b""
-
-
 def test_every_page_of_an_owner_is_free_of_faults(
-    desk: Desk, world: World, sign_in: SignIn, story: Story
+    desk: Desk, world: World, sign_in: SignIn, known: Known
 ) -> None:
-    desk.client = sign_in(world.alice)
-    found = pages(desk.client, addresses(examples(world, story)))
-    assert len(found) >= 20, found
+    desk.client = confirmed(sign_in(world.alice), world.alice)
     faults: list[str] = []
-    for path in found:
+    for path in pages(desk.client, known).values():
         desk.open(path)
         faults += desk.faults(path)
         if not desk.wide_as_the_window():
@@ -205,12 +122,24 @@ def test_every_page_of_an_owner_is_free_of_faults(
 
 
 def test_every_page_before_signing_in_is_free_of_faults(
-    desk: Desk, world: World, story: Story
+    desk: Desk, world: World, known: Known
 ) -> None:
-    found = pages(desk.client, addresses(examples(world, story)))
-    assert "/accounts/sign-in/" in found
     faults: list[str] = []
-    for path in found:
+    for pattern in BEFORE_SIGNING_IN:
+        path = address(pattern, known)
+        assert is_page(desk.client.get(path)), path
+        desk.open(path)
+        faults += desk.faults(path)
+    assert not faults, "\n".join(faults)
+
+
+def test_setting_up_a_first_factor_is_free_of_faults(
+    desk: Desk, world: World, sign_in: SignIn
+) -> None:
+    desk.client = confirmed(sign_in(world.mallory), world.mallory)
+    faults: list[str] = []
+    for path in WITHOUT_A_FACTOR:
+        assert is_page(desk.client.get(path)), path
         desk.open(path)
         faults += desk.faults(path)
     assert not faults, "\n".join(faults)
