@@ -1,13 +1,15 @@
 """A proxy keeps what it read while it hears of every change, and never runs an old one."""
 
 import asyncio
+import itertools
 import random
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 import aiohttp
 import openai
@@ -25,10 +27,10 @@ from tests.conftest import TESTS, World
 from tests.control.conftest import eventually, make_api
 from tests.processes import ServerProcess, free_offset, free_port
 from tests.proxy.conftest import Talker, make_proxy, say
-from tests.proxy.provider import ProviderPeer
 
 CONTROL = "/ws/control"
 STALE_S = 2.0
+PAUSE_S = 0.02
 
 
 class Relay:
@@ -39,6 +41,8 @@ class Relay:
         self.port = free_port()
         self.mischief: Callable[[dict[str, Any]], list[dict[str, Any]]] = lambda said: [said]
         self.cut = False
+        self.accepted_at: list[float] = []
+        """When a proxy was let in, by `time.time()`."""
         self._sockets: set[web.WebSocketResponse] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -81,6 +85,7 @@ class Relay:
         ):
             await near.prepare(request)
             self._sockets.add(near)
+            self.accepted_at.append(time.time())
             up = asyncio.create_task(self._upwards(near, far))
             async for message in far:
                 for said in self.mischief(orjson.loads(message.data)):
@@ -163,6 +168,81 @@ def version_of(talker: Talker) -> str | None:
     return str(raw.headers.get("x-ibex-directive-version"))
 
 
+@dataclass(frozen=True)
+class Answer:
+    """One request's version, 0 for none; None when it got a 503. `began` by `time.time()`."""
+
+    began: float
+    version: int | None
+
+
+class Witness:
+    """Asks one proxy without a pause while something is done to the channel."""
+
+    def __init__(self, talker: Talker) -> None:
+        self.answers: list[Answer] = []
+        self.pushed_at: dict[int, float] = {}
+        self._talker = talker
+        self._client = talker.client()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        self._asking = self._pool.submit(self._ask_on)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stopping.set()
+        self._asking.result(60)
+        self._pool.shutdown()
+
+    def push(self) -> int:
+        """Push the next version; note when it was committed at the latest."""
+        version = push_directive(
+            agent=self._talker.world.scout, content=f"Text {time.time()}", actor=TESTS
+        )
+        self.pushed_at[version.number] = time.time()
+        return version.number
+
+    def until_served(self, number: int, timeout_s: float = 20) -> Answer:
+        """Return the first answer with a version."""
+        return cast("Answer", eventually(lambda: self._first(number), timeout_s))
+
+    def check(self) -> None:
+        """No old version was served 2 s after its end; none came back, none was only reported."""
+        versions = [answer.version for answer in self.answers if answer.version is not None]
+        assert versions
+        assert versions == sorted(versions)
+        with tenant(self._talker.world.acme):
+            said = Acknowledgement.objects.filter(
+                version__directive__agent=self._talker.world.scout
+            )
+            reported = {row.version.number: row.at for row in said.select_related("version")}
+        for answer in self.answers:
+            if answer.version is None:
+                continue
+            for number, at in self.pushed_at.items():
+                assert answer.version >= number or answer.began - at <= STALE_S, (answer, number)
+            for number, when in reported.items():
+                assert answer.version >= number or answer.began <= when.timestamp(), answer
+
+    def _first(self, number: int) -> Answer | None:
+        return next((one for one in list(self.answers) if one.version == number), None)
+
+    def _ask_on(self) -> None:
+        create = self._client.chat.completions.with_raw_response.create
+        while not self._stopping.is_set():
+            began = time.time()
+            version: int | None = None
+            try:
+                headers = create(model="m", messages=say("Hi")).headers
+                version = int(headers.get("x-ibex-directive-version", 0))
+            except openai.InternalServerError:
+                version = None
+            self.answers.append(Answer(began, version))
+            time.sleep(PAUSE_S)
+
+
 def until_kept(talker: Talker) -> None:
     """Talk until a request was answered without reading its caller."""
 
@@ -234,73 +314,84 @@ def status_of(talker: Talker) -> int:
     return 200
 
 
-def test_with_the_socket_cut_nothing_old_is_run(talker: Talker, relay: Relay) -> None:
+def test_with_the_socket_cut_every_request_reads(talker: Talker, relay: Relay) -> None:
     until_kept(talker)
     relay.hang_up()
     push_directive(agent=talker.world.scout, content="While cut", actor=TESTS)
     eventually(lambda: version_of(talker) == "1", STALE_S)
     for number in (2, 3):
         push_directive(agent=talker.world.scout, content=f"V{number}", actor=TESTS)
-        assert version_of(talker) == str(number)  # every request reads, there is no cache to trust
+        assert version_of(talker) == str(number)  # there is no cache to trust
     relay.cut = False
     until_kept(talker)
     assert version_of(talker) == "3"
 
 
 def test_a_silent_consumer_is_not_trusted(talker: Talker, relay: Relay) -> None:
+    push_directive(agent=talker.world.scout, content="Heard", actor=TESTS)
     until_kept(talker)
-    relay.mischief = lambda _said: []
-    push_directive(agent=talker.world.scout, content="Unheard", actor=TESTS)
-    began = time.monotonic()
-    eventually(lambda: version_of(talker) == "1", 10)
-    assert time.monotonic() - began < STALE_S + 1.5
+    with Witness(talker) as witness:
+        eventually(lambda: witness.answers)
+        relay.mischief = lambda _said: []
+        silent_from = time.time()
+        assert witness.push() == 2
+        assert witness.until_served(2).began - silent_from <= STALE_S + 1
+    witness.check()
 
 
-def test_messages_dropped_doubled_and_shuffled_never_leave_an_old_version(
+FATES = ("lost", "late", "doubled", "as it is")
+
+
+class Mischief:
+    """Gives the messages of each kind every fate in turn; what is late comes with a later one."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(seed)  # noqa: S311 - mischief that can be repeated
+        self._fates: dict[str, Iterator[str]] = {}
+        self._held: list[dict[str, Any]] = []
+        self.done: set[tuple[str, str]] = set()
+
+    def __call__(self, said: dict[str, Any]) -> list[dict[str, Any]]:
+        kind = said["type"]
+        if kind not in self._fates:
+            self._fates[kind] = itertools.cycle(self._dice.sample(FATES, len(FATES)))
+        fate = next(self._fates[kind])
+        self.done.add((kind, fate))
+        if fate == "lost":
+            return []
+        if fate == "late":
+            self._held.append(said)
+            return []
+        arrived, self._held = [said, *self._held], []
+        if fate == "doubled":
+            arrived.append(said)
+        self._dice.shuffle(arrived)
+        return arrived
+
+    @property
+    def is_complete(self) -> bool:
+        kinds = ("welcome", "reset", "change", "revision")
+        return {(kind, fate) for kind in kinds for fate in FATES} <= self.done
+
+
+def test_messages_of_every_kind_lost_doubled_and_late_never_leave_an_old_version(
     talker: Talker, relay: Relay
 ) -> None:
+    push_directive(agent=talker.world.scout, content="Heard", actor=TESTS)
     until_kept(talker)
-    dice = random.Random(7)  # noqa: S311 - mischief that can be repeated
-    held: list[dict[str, Any]] = []
-
-    def mistreat(said: dict[str, Any]) -> list[dict[str, Any]]:
-        if said["type"] in {"welcome", "reset"}:
-            return [said]
-        fate = dice.random()
-        if fate < 0.3:
-            return []
-        if fate < 0.5:
-            held.append(said)
-            return []
-        late, held[:] = held[:], []
-        return [said, said, *late] if fate < 0.75 else [said, *late]
-
-    relay.mischief = mistreat
-    for number in range(1, 9):
-        push_directive(agent=talker.world.scout, content=f"V{number}", actor=TESTS)
-        pushed = time.monotonic()
-        heard = [version_of(talker)]
-        while heard[-1] != str(number):
-            assert time.monotonic() - pushed < STALE_S + 2.5
-            heard.append(version_of(talker))
-        assert [int(v or 0) for v in heard if v != "None"] == sorted(
-            int(v or 0) for v in heard if v != "None"
-        )
-    relay.mischief = lambda said: [said]
-    until_kept(talker)
-    assert version_of(talker) == "8"
-
-
-def test_a_killed_consumer_is_found_again(
-    talker: Talker, api: ServerProcess, tmp_path: Path, provider: ProviderPeer
-) -> None:
-    until_kept(talker)
-    api.kill()
-    push_directive(agent=talker.world.scout, content="While it is dead", actor=TESTS)
-    eventually(lambda: version_of(talker) == "1", STALE_S)
-    api.log = tmp_path / "again.log"
-    api.start()
-    began = time.monotonic()
-    until_kept(talker)
-    assert version_of(talker) == "1"
-    assert time.monotonic() - began < 20
+    mischief = relay.mischief = Mischief(seed=7)
+    with Witness(talker) as witness:
+        for turn in range(60):
+            if turn % 3 == 0:  # or no welcome would ever be said
+                relay.hang_up()
+                relay.cut, cut_at = False, time.time()
+                eventually(lambda at=cut_at: relay.accepted_at[-1] > at)  # type: ignore[misc]
+            number = witness.push()
+            assert witness.until_served(number).began - witness.pushed_at[number] <= STALE_S + 1
+            if mischief.is_complete:
+                break
+        assert mischief.is_complete, mischief.done
+        relay.mischief = lambda said: [said]
+        until_kept(talker)
+    witness.check()
+    assert version_of(talker) == str(number)
