@@ -5,6 +5,8 @@ charged for those that had to wait (no coordinated omission).
 """
 
 import asyncio
+import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -73,8 +75,17 @@ class Connection:
             self._streams[1].close()
 
 
-async def constant_rate(target: Target, *, per_second: float, seconds: float) -> Result:
-    """Start a request every 1/rate seconds, whatever became of the ones before."""
+async def constant_rate(
+    target: Target,
+    *,
+    per_second: float,
+    seconds: float = math.inf,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Start a request every 1/rate seconds, whatever became of the ones before.
+
+    It ends after `seconds`, or when `is_over` says so.
+    """
     result = Result()
     idle: list[Connection] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +96,9 @@ async def constant_rate(target: Target, *, per_second: float, seconds: float) ->
         await connection.ask(n, result, due)
         idle.append(connection)
 
-    for n in range(int(per_second * seconds)):
+    for n in itertools.count():
+        if n + 1 > per_second * seconds or is_over():
+            break
         due = start + n / per_second
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
