@@ -7,7 +7,7 @@ a list never shows more than was asked for.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -303,7 +303,7 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
                 self.replacing(name, value),
                 value in given,
             )
-            for value, label in self._choices(name)
+            for value, label in self._choices(name).items()
         ]
         return Facet(name, self._label(name), options, self.replacing(name, None))
 
@@ -332,9 +332,14 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
                 counts[name][str(value)] = count
         return counts
 
-    def _choices(self, name: str) -> Iterator[tuple[str, str]]:
-        choices = islice(self.form.fields[name].choices, MAX_AGENTS + 1)
-        return ((str(value), str(label)) for value, label in choices if str(value))
+    def _choices(self, name: str) -> dict[str, str]:
+        """Offer the first values, and the chosen one wherever it stands among the agents."""
+        first = islice(self.form.fields[name].choices, MAX_AGENTS + 1)
+        choices = {str(value): str(label) for value, label in first if str(value)}
+        chosen = self.value(name)
+        if isinstance(chosen, Model):
+            choices.setdefault(str(chosen.pk), str(chosen))
+        return choices
 
     def _label(self, name: str) -> str:
         if name not in self.filters:

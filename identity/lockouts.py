@@ -23,6 +23,7 @@ from orgs.audit import Actor
 from orgs.models import Membership, Operator
 
 TOO_MANY = 429
+MAX_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,39 @@ def lockout_page(
 
 
 def lockouts_of(org_id: UUID) -> list[Lockout]:
-    """List the lockouts of an organization's members, inside its tenant; the next to end first."""
-    operators = _operators_of(org_id)
-    counted = (
+    """List lockouts of an organization's members, inside its tenant; the next to end first.
+
+    At most `MAX_SHOWN`: whoever knows the members' addresses can lock out all of them.
+    """
+    return _read(_counted(org_id).order_by("latest", "first")[:MAX_SHOWN])
+
+
+def lift(*, org_id: UUID, lockout_id: int, actor: Actor) -> Lockout | None:
+    """Let a member of this organization try again at once; None when there is nothing to lift."""
+    found = next(iter(_read(_counted(org_id).filter(first=lockout_id))), None)
+    if found is None:
+        return None
+    AxesProxyHandler.reset_attempts(ip_address=found.ip, username=found.operator.email)
+    audit.record("sign_in.lockout_lifted", found.operator, actor=actor, after={"ip": found.ip})
+    return found
+
+
+def _counted(org_id: UUID) -> Any:
+    """Count the failures of each member from each address, where they are enough to lock out."""
+    members = Membership.objects.filter(org=org_id).values("operator__email")
+    return (
         _running()
-        .filter(username__in=operators)
+        .filter(username__in=members)
         .values("username", "ip_address")
         .annotate(first=Min("pk"), attempts=Sum("failures_since_start"), latest=Max("attempt_time"))
         .filter(attempts__gte=settings.AXES_FAILURE_LIMIT)
-        .order_by("latest", "first")
     )
+
+
+def _read(counted: Any) -> list[Lockout]:
+    rows = list(counted)
+    emails = {row["username"] for row in rows}
+    operators = {one.email: one for one in Operator.objects.filter(email__in=emails)}
     return [
         Lockout(
             row["first"],
@@ -88,23 +112,8 @@ def lockouts_of(org_id: UUID) -> list[Lockout]:
             row["attempts"],
             row["latest"] + settings.AXES_COOLOFF_TIME,
         )
-        for row in counted
+        for row in rows
     ]
-
-
-def lift(*, org_id: UUID, lockout_id: int, actor: Actor) -> Lockout | None:
-    """Let a member of this organization try again at once; None when there is nothing to lift."""
-    found = next((each for each in lockouts_of(org_id) if each.id == lockout_id), None)
-    if found is None:
-        return None
-    AxesProxyHandler.reset_attempts(ip_address=found.ip, username=found.operator.email)
-    audit.record("sign_in.lockout_lifted", found.operator, actor=actor, after={"ip": found.ip})
-    return found
-
-
-def _operators_of(org_id: UUID) -> dict[str, Operator]:
-    members = Membership.objects.filter(org=org_id).select_related("operator")
-    return {member.operator.email: member.operator for member in members}
 
 
 def _running() -> Any:

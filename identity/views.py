@@ -75,7 +75,10 @@ def second_factor_required(request: OrgRequest) -> HttpResponse:
 @operator_page(Permission.USER_MANAGE)
 def lockout_list(request: OrgRequest) -> HttpResponse:
     """List the members who are locked out."""
-    context = {"lockouts": lockouts.lockouts_of(request.access.org_id)}
+    context = {
+        "lockouts": lockouts.lockouts_of(request.access.org_id),
+        "most": lockouts.MAX_SHOWN,
+    }
     return render(request, "identity/lockouts.html", context)
 
 

@@ -11,6 +11,8 @@ from agents.services import create_agent, pause_agent
 from ibex import filtering
 from ibex.filtering import ListFilter, StaleFilter
 from ibex.tenancy import tenant
+from sessions.filters import SessionFilter
+from sessions.models import Session
 from tests.conftest import TESTS, SignIn, World
 
 
@@ -136,6 +138,29 @@ def test_facets_of_a_large_list_are_counted_from_a_sample(
         status = agent_filter(world).facet_list[0]
     assert sorted(option.count for option in status.options)[:1] == [""]
     assert all(not option.count or option.count.endswith("+") for option in status.options)
+
+
+def test_a_facet_offers_a_few_agents_and_the_chosen_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filtering, "MAX_AGENTS", 2)
+    make_agents(world)
+    with tenant(world.acme):
+        last = Agent.objects.order_by("name").last()
+        rows = Session.objects.filter(org=world.acme)
+        plain = SessionFilter(QueryDict(), rows, org_id=world.acme.pk)
+        chosen = SessionFilter(QueryDict(f"agent_id={last.pk}"), rows, org_id=world.acme.pk)
+        few, more = (
+            next(facet for facet in filters.facet_list if facet.name == "agent_id")
+            for filters in (plain, chosen)
+        )
+    assert len(few.options) == 2
+    assert last.name not in {option.label for option in few.options}
+    assert [option.label for option in more.options] == [
+        *(option.label for option in few.options),
+        last.name,
+    ]
+    assert more.chosen.label == last.name
 
 
 def test_a_page_shows_facets_conditions_and_click_to_filter(world: World, sign_in: SignIn) -> None:
