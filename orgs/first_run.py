@@ -11,6 +11,7 @@ from agents.models import Agent
 from analytics.models import RequestRecord
 from orgs.access import SECOND_FACTORS, OrgRequest
 from orgs.models import Membership, Organization, Token
+from orgs.permissions import Permission
 
 HIDDEN = "setup_hidden"
 """The key of the browser's session under which hidden check lists are noted."""
@@ -18,13 +19,17 @@ HIDDEN = "setup_hidden"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, whether it is done, and where it is done."""
+    """One thing to do, whether it is done, and where it is done.
+
+    `refused` says why this operator cannot do it, in a sentence; empty when they can.
+    """
 
     name: str
     label: str
     why: str
     url: str
     is_done: bool
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,12 @@ def read_setup(request: OrgRequest) -> Setup | None:
     return Setup(
         [
             Step(
-                "agent", "Create an agent", "It is what remembers", _url("new-agent"), bool(agent)
+                "agent",
+                "Create an agent",
+                "It is what remembers",
+                _url("new-agent"),
+                bool(agent),
+                _refused(request, Permission.AGENT_WRITE, "create agents"),
             ),
             Step(
                 "key",
@@ -76,6 +86,7 @@ def read_setup(request: OrgRequest) -> Setup | None:
                 "Your application signs in by it",
                 _url("new-token"),
                 has_token,
+                _refused(request, Permission.TOKEN_CREATE, "create tokens"),
             ),
             Step(
                 "connect",
@@ -97,6 +108,7 @@ def read_setup(request: OrgRequest) -> Setup | None:
                 "So that nobody is locked out",
                 _url("members"),
                 has_second_owner,
+                _refused(request, Permission.USER_MANAGE, "invite members"),
             ),
         ],
         agent,
@@ -112,6 +124,12 @@ def hide_setup(request: OrgRequest) -> None:
     """Leave the list out in this browser from now on."""
     hidden = request.session.get(HIDDEN, [])
     request.session[HIDDEN] = [*hidden, str(request.access.org_id)]
+
+
+def _refused(request: OrgRequest, needs: Permission, what: str) -> str:
+    if not needs & ~request.access.permissions:
+        return ""
+    return f"Your role, {request.access.role}, does not {what}."
 
 
 def _url(name: str) -> str:

@@ -34,6 +34,7 @@ from orgs.access import (
     operator_page,
 )
 from orgs.audit import Actor
+from orgs.errors import LastOwner
 from orgs.filters import MemberFilter
 from orgs.member_forms import InviteForm, JoinForm, OrganizationForm, RoleForm
 from orgs.models import AuditEvent, Invitation, Membership, Operator, Organization, Token
@@ -256,10 +257,11 @@ def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.
     )
     filters = MemberFilter(request.GET, rows, org_id=org_id)
     page = read_page(request, filters.rows)
+    last_owner = membership_services.last_owner(org_id)
     waiting = Invitation.objects.filter(org=org_id).waiting().select_related("invited_by")
     context = {
         "page": page,
-        "rows": [_row(request, membership) for membership in page.items],
+        "rows": [_row(request, membership, last_owner) for membership in page.items],
         "invitations": waiting.order_by("-created_at", "-pk")[:MAX_INVITATIONS],
         "form": form,
         "roles": membership_services.may_give(held),
@@ -270,10 +272,12 @@ def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.
     return response
 
 
-def _row(request: OrgRequest, membership: Membership) -> dict[str, Any]:
+def _row(request: OrgRequest, membership: Membership, last_owner: UUID | None) -> dict[str, Any]:
     """Say what this operator may do about a member, and why not."""
     out_of_reach = bool(ROLE_PERMISSIONS[membership.role] & ~request.access.permissions)
     why = f"Your role, {request.access.role}, does not reach an {membership.role}."
+    if membership.pk == last_owner and not out_of_reach:
+        why, out_of_reach = LastOwner().message, True
     return {
         "membership": membership,
         "is_me": membership.operator_id == request.user.pk,

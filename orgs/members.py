@@ -118,6 +118,13 @@ def may_give(held: Permission) -> list[tuple[str, str]]:
     return [(role, label) for role, label in Role.choices if not ROLE_PERMISSIONS[role] & ~held]
 
 
+def last_owner(org_id: UUID) -> UUID | None:
+    """Return the membership of the only owner who may enter; None while there are several."""
+    owners = Membership.objects.filter(org=org_id, role=Role.OWNER, suspended_at=None)
+    found = list(owners.order_by("pk").values_list("pk", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
 def lock_members(org_id: UUID) -> Organization:
     """Wait until nobody else changes who is in the organization. Call inside the tenant."""
     return Organization.objects.select_for_update(no_key=True).get(pk=org_id)

@@ -341,7 +341,9 @@ def test_a_session_is_terminated_once_and_audited(
     assert session.status == "completed"
     assert session.extract_after is not None
     assert session.archive_after is not None
-    assert "Terminate this session" not in body(session, sign_in, world)
+    ended = body(session, sign_in, world)
+    assert "Terminate this session" not in ended
+    assert 'disabled title="The session has ended already."' in ended
 
 
 def test_a_viewer_cannot_terminate_and_sees_why(

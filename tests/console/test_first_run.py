@@ -45,6 +45,20 @@ def test_a_new_organization_is_told_how_to_connect(
     assert 'href="/settings/tokens/new/"' in text
 
 
+def test_what_a_role_cannot_set_up_is_no_link_and_says_why(world: World, sign_in: SignIn) -> None:
+    with tenant(world.acme):
+        world.scout.delete()
+    pages = ("/agents/new/", "/settings/tokens/new/", "/settings/members/")
+    text = sign_in(world.member("viewer")).get("/").content.decode().split('id="setup"')[1]
+    for what in ("create agents", "create tokens", "invite members"):
+        assert f"Your role, viewer, does not {what}." in text
+    assert not [page for page in pages if f'class="strong" href="{page}"' in text]
+    assert "first somebody who may creates the agent" in text
+    text = sign_in(world.alice).get("/").content.decode().split('id="setup"')[1]
+    assert [page for page in pages if f'class="strong" href="{page}"' in text] == list(pages)
+    assert "Your role, owner" not in text
+
+
 def test_the_first_request_turns_the_waiting_green(world: World, sign_in: SignIn) -> None:
     client = sign_in(world.alice)
     waiting = client.get(ASK).content.decode()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent, Invitation, Membership, Operator, Organization
@@ -261,8 +262,33 @@ def test_the_list_reads_a_fixed_number_of_queries(
     client = sign_in(world.alice)
     client.get(PATH)
     for _ in range(2):
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(13):
             client.get(PATH)
         for _ in range(3):
             make_member(world.scout)
             make_invitation(world.scout)
+
+
+LAST = 'disabled title="An organization keeps at least one owner."'
+
+
+def test_the_last_owner_is_kept_and_the_buttons_say_why(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    make_member(world.scout, "viewer")
+    text = client.get(PATH).content.decode()
+    assert text.count(LAST) == 4  # the role, its button, suspend, leave
+    with tenant(world.acme):
+        mine = Membership.objects.get(operator=world.alice)
+    assert f'href="{PATH}{mine.pk}/remove/"' not in text
+    make_member(world.scout, "owner")
+    text = client.get(PATH).content.decode()
+    assert LAST not in text
+    assert f'href="{PATH}{mine.pk}/remove/"' in text
+    assert 'disabled title="You cannot suspend yourself."' in text
+
+
+def test_a_suspended_owner_is_no_second_owner(world: World, sign_in: SignIn) -> None:
+    row = make_member(world.scout, "owner")
+    with tenant(world.acme):
+        Membership.objects.filter(pk=row.pk).update(suspended_at=timezone.now())
+    assert LAST in sign_in(world.alice).get(PATH).content.decode()

@@ -206,7 +206,9 @@ def test_an_archive_is_linked_once_there_is_one(
 ) -> None:
     address = f"/sessions/{story.session.pk}/archive/"
     client = sign_in(world.alice)
-    assert "Archive link" not in body(story.session, sign_in, world)
+    early_page = body(story.session, sign_in, world)
+    assert 'disabled title="The archive is written when the session has ended."' in early_page
+    assert f'action="{address}"' not in early_page
     early = client.post(address)
     assert early.status_code == 409
     assert b"when the session has ended" in early.content
@@ -214,7 +216,9 @@ def test_an_archive_is_linked_once_there_is_one(
         Session.objects.filter(pk=story.session.pk).update(
             archive_key="acme/scout/2026/11/x.ndjson", archive_version=1, archive_size=12
         )
-    assert "Archive link" in body(story.session, sign_in, world)
+    page = body(story.session, sign_in, world)
+    assert f'action="{address}"' in page
+    assert "The archive is written when" not in page
     answer = client.post(address)
     assert answer.status_code == 200
     assert b"Download version 1" in answer.content
