@@ -47,6 +47,9 @@ def form(reads: P, writes: P, status: int = 302) -> Row:
 ORG: dict[str, Row] = {
     "/": shown(P.AGENT_READ),
     "/audit/": shown(P.AUDIT_READ),
+    "/audit/<uuid:event_id>/": shown(P.AUDIT_READ),
+    "/dead-letters/": shown(P.JOB_MANAGE),
+    "/dead-letters/retry/": done(P.JOB_MANAGE),
     "/palette/": shown(NOBODY_ASKS),
     "/views/save/": done(NOBODY_ASKS),
     "/views/<uuid:view_id>/delete/": done(NOBODY_ASKS),
@@ -120,6 +123,7 @@ ORG: dict[str, Row] = {
     f"{TURN}/why/memories/{MEMORY}/quarantine/": done(CAN_EXPLAIN | P.MEMORY_REVIEW),
     "/directives/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/": form(P.DIRECTIVE_READ, P.DIRECTIVE_READ | P.DIRECTIVE_WRITE),
+    f"{DIRECTIVE}/peek/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/draft/": done(P.DIRECTIVE_WRITE, 200),
     f"{DIRECTIVE}/draft/discard/": done(P.DIRECTIVE_WRITE),
     f"{DIRECTIVE}/drafts/<uuid:draft_id>/": shown(P.DIRECTIVE_WRITE),
@@ -134,6 +138,7 @@ ORG: dict[str, Row] = {
     "/jobs/bell/": shown(NOBODY_ASKS),
     "/jobs/read/": done(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/": shown(NOBODY_ASKS),
+    "/jobs/<uuid:job_id>/peek/": shown(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/cancel/": done(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/retry/": done(NOBODY_ASKS),
 }

@@ -39,14 +39,14 @@ from ibex.tenancy import tenant
 from memories.services import archive_memory, write_memory
 from orgs.audit import Actor
 from orgs.invitations import invite
-from orgs.models import Membership, Operator, Token
+from orgs.models import AuditEvent, Membership, Operator, Token
 from orgs.permissions import ALL
 from orgs.saved_views import save_view
 from sessions.archiving import ALIAS
 from tests.api.rows import make_dead_letter, make_job, make_memory
 from tests.conftest import TESTS, World
 from tests.console.conftest import Story
-from tests.console.route_table import MEMORY, OPEN, ORG, OWN, RESET, SESSION, TURN
+from tests.console.route_table import DIRECTIVE, MEMORY, OPEN, ORG, OWN, RESET, SESSION, TURN
 from tests.identity.doors import attempt
 from tests.sessions.archives import ended_and_archived
 from tests.sessions.turns import make_session, record_turn
@@ -82,6 +82,8 @@ NO_PAGE: dict[str, str] = {
     f"{TURN}/answer/": "plain text",
     f"{TURN}/pieces/<int:number>/": "plain text",
     "/jobs/bell/": "a part of every page",
+    "/jobs/<uuid:job_id>/peek/": "a part of a list",
+    f"{DIRECTIVE}/peek/": "a part of a list",
 }
 """Routes whose GET answers Acme's owner no whole page, and why.
 
@@ -171,8 +173,12 @@ def _memories(world: World, story: Story) -> Known:
     request_id = str(uuid7())
     gone = write_memory(agent=world.scout, content="Was true once", actor=TESTS).memory
     archive_memory(memory=gone, actor=actor_of(world.alice, request_id), reason="Outdated")
-    make_dead_letter(story.session)
+    letter = make_dead_letter(story.session)
+    with tenant(world.acme):
+        event = AuditEvent.objects.filter(org_id=world.acme.pk).latest("at")
     return {
+        "event_id": str(event.pk),
+        "letter_id": str(letter.pk),
         "waiting_memory_id": str(waiting.pk),
         "archived_memory_id": str(gone.pk),
         "request_id": request_id,

@@ -15,10 +15,12 @@ from django.db import transaction
 from django.test import Client
 
 from agents.forms import DEFAULTS
+from agents.models import Agent
 from directives.services import save_draft
 from ibex.ids import uuid7
 from ibex.security import POLICY
 from ibex.tenancy import tenant
+from ibex.versions import version_of
 from orgs.members import suspend_member
 from orgs.models import Membership, Operator, Organization
 from orgs.permissions import ALL, ROLE_PERMISSIONS, Permission
@@ -46,6 +48,7 @@ ALICES_OWN = {"/views/<uuid:view_id>/delete/"}
 """What is missing for other members too: nobody but Alice sees her view."""
 SEEN_BY_WHO_MANAGES = {
     "/jobs/<uuid:job_id>/",
+    "/jobs/<uuid:job_id>/peek/",
     "/jobs/<uuid:job_id>/cancel/",
     "/jobs/<uuid:job_id>/retry/",
 }
@@ -61,10 +64,12 @@ WITH_ACMES_IDS_IN_THE_BODY = {
     "/memories/new/": 400,
     "/memories/undo/<uuid:request_id>/": 302,
     "/sessions/bulk/terminate/": 409,
+    "/dead-letters/retry/": 409,
+    "/settings/organization/": 409,
 }
 """What Mallory's POST gets where Acme's ids are no part of a row's address.
 
-A request's id is no row of Acme's: one of hers that did nothing and one of Acme's look the same.
+The version of Acme's settings is not that of hers. A request's id is no row of Acme's: one of hers that did nothing and one of Acme's look the same.
 """
 ASKED = (
     *(
@@ -107,6 +112,7 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
     """Say what a form of each route sends; the others need nothing, or a reason."""
     with tenant(world.acme):
         org = Organization.objects.get(pk=world.acme.pk)
+        scout = Agent.objects.get(pk=world.scout.pk)
     agent = {"name": "New", "slug": f"new-{uuid7()}", "memory_scope": "agent", **DEFAULTS}
     memory = {
         "content": "The team rests on Sundays.",
@@ -129,6 +135,7 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
         "/views/save/": {"path": "/agents/", "query": rows["sealed"], "name": "Mine"},
         "/settings/organization/": {
             "name": org.name,
+            "base_version": version_of(org.updated_at),
             "data_retention_days": org.data_retention_days or "",
             "rpm": org.rpm or "",
             "monthly_token_budget": org.monthly_token_budget or "",
@@ -141,7 +148,11 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
             "permissions": ["TokenCreate"],
         },
         "/agents/new/": agent,
-        "/agents/<uuid:agent_id>/settings/": {**agent, "name": "Renamed"},
+        "/agents/<uuid:agent_id>/settings/": {
+            **agent,
+            "name": "Renamed",
+            "base_version": version_of(scout.updated_at),
+        },
         "/agents/bulk/pause/": chosen("agent_id"),
         "/agents/bulk/activate/": chosen("paused_agent_id"),
         "/memories/bulk/archive/": chosen("memory_id"),
@@ -149,6 +160,7 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
         "/memories/bulk/tag/": chosen("memory_id", add="x"),
         "/memories/bulk/delete/": chosen("memory_id"),
         "/sessions/bulk/terminate/": chosen("session_id"),
+        "/dead-letters/retry/": chosen("letter_id"),
         "/memories/new/": {**memory, "agent": rows["agent_id"]},
         f"/memories/{MEMORY}/edit/": {**memory, "usefulness": "0.5", "base_version": "1"},
         f"/memories/{MEMORY}/tag/": {"add": "x"},
@@ -159,9 +171,9 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
         },
         f"{DIRECTIVE}/": draft,
         f"{DIRECTIVE}/draft/": draft,
-        f"{DIRECTIVE}/drafts/<uuid:draft_id>/take/": {"replace": "1"},
+        f"{DIRECTIVE}/drafts/<uuid:draft_id>/take/": {"revision": "1"},
         f"{DIRECTIVE}/review/": {"revision": "1"},
-        f"{DIRECTIVE}/versions/<int:number>/edit/": {"replace": "1"},
+        f"{DIRECTIVE}/versions/<int:number>/edit/": {"revision": "1", "base_version": "2"},
         f"{DIRECTIVE}/versions/<int:number>/roll-back/": {"base_version": "2"},
         "/settings/me/": {"name": "Alice", "theme": "dark", "time_zone": "UTC"},
         "/settings/me/theme/": {"theme": "dark"},
