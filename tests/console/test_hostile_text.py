@@ -4,12 +4,35 @@ import html
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.models import Authenticator
 
-from agents.services import create_agent
-from directives.services import push_directive
+from agents.services import create_agent, update_agent
+from directives.services import push_directive, save_draft
+from ibex.tenancy import tenant
 from memories.services import archive_memory, edit_memory, write_memory
+from orgs.models import Operator, Organization
+from orgs.permissions import ALL
+from orgs.saved_views import save_view
+from orgs.services import issue_token, update_organization
+from tests.api.rows import make_dead_letter, make_job, make_memory
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story, tell_story
+from tests.console.route_table import ORG
+from tests.console.routes import (
+    PATHS,
+    Known,
+    actor_of,
+    address,
+    confirmed,
+    known,
+    pages,
+    takes_get,
+)
+from tests.identity.conftest import own_counters
+from tests.sessions.archives import change
+from tests.sessions.turns import make_session, record_turn
+
+__all__ = ["known", "own_counters"]
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 TEXTS = {
@@ -64,8 +87,8 @@ def assert_inert(page: str) -> None:
 @by_text
 def test_stored_text_is_inert_on_every_page(world: World, sign_in: SignIn, text: str) -> None:
     story, client = hostile_story(world, text), sign_in(world.alice)
-    for name, address in PAGES.items():
-        answer = client.get(address(story))
+    for name, path_of in PAGES.items():
+        answer = client.get(path_of(story))
         assert answer.status_code == 200, name
         assert_inert(answer.content.decode())
         assert len(answer.content) < 300_000, name
@@ -115,3 +138,89 @@ def test_what_cannot_be_stored_is_refused_in_words(
     assert answer.status_code == status
     assert answer.json()["error"]["param"] == "content"
     assert len(answer.content) < 2_000
+
+
+def hostile_rows(world: World, text: str, long: str) -> None:
+    """Say it in every field that an operator, an agent or a provider fills, by what fills it.
+
+    `long` goes where a text has no small limit. What refuses some of it is given the rest.
+    """
+    actor = actor_of(world.alice)
+    with tenant(world.acme):
+        org = Organization.objects.get(pk=world.acme.pk)
+        update_organization(org=org, actor=actor, name=text, reason=text)
+        Operator.objects.filter(pk=world.alice.pk).update(name=text)
+    update_agent(
+        agent=world.scout, actor=actor, name=text, description=long[:9_000], default_model=text
+    )
+    session = make_session(world.scout, subject=text, directive_version=1)
+    change(session, external_id=text)
+    record_turn(session, long, long)
+    record_turn(session, f"NUL \0 {text}", f"NUL \0 {text}")
+    record_turn(
+        session,
+        [
+            {"role": "system", "content": text},
+            {"role": "user", "name": text, "content": [{"type": text, "text": text}]},
+            {"role": "tool", "tool_call_id": text, "content": text},
+        ],
+        text,
+    )
+    written = {"agent": world.scout, "actor": actor, "tags": [text[:60]], "subject": text}
+    memory = write_memory(content=long[:9_000], subject_key=text, **written).memory
+    edit_memory(memory=memory, content=f"Fridays {text}", reason=text, actor=actor)
+    make_memory(world.scout, text, status="pending_review", subject_key=text, tags=[text])
+    make_dead_letter(session)
+    make_job(world.scout, title=text, state="failed", why=text)
+    make_job(world.scout, title=text)
+    push_directive(agent=world.scout, content=long[:30_000], actor=actor, reason=text)
+    for operator in (world.alice, world.member("member")):
+        draft = {"content": text, "base_version": 3, "reason": text}
+        save_draft(agent=world.scout, actor=actor_of(operator), **draft)
+    issue_token(
+        org=world.acme, name=text, permissions=ALL, held=ALL, actor=actor, agent=world.scout
+    )
+    save_view(
+        org_id=world.acme.pk,
+        operator=world.alice,
+        path="/agents/",
+        query="status=active",
+        name=text[:60],
+        shared=True,
+        actor=actor,
+    )
+    Authenticator.objects.filter(user=world.alice, type="webauthn").update(
+        data={**Authenticator.objects.get(user=world.alice, type="webauthn").data, "name": text}
+    )
+
+
+HOSTILE = {
+    "a script": "<script>alert(1)</script>",
+    "an attribute": '"><img src=x onerror=alert(1)>',
+    "bidi marks": "\u202e\u2066<script>alert(1)</script>",
+    "emoji": "\U0001f469\u200d\U0001f467<script>alert(1)</script>",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("is_long", [False, True], ids=["short", "a megabyte of one word"])
+def test_every_page_of_the_walk_shows_it_inert(
+    world: World, sign_in: SignIn, known: Known, text: str, is_long: bool
+) -> None:
+    hostile_rows(world, text, text + "w" * (1_000_000 if is_long else 10))
+    client = confirmed(sign_in(world.alice), world.alice)
+    markup = text[text.index("<") :]
+    shown, faults = set(), []
+    for path in filter(takes_get, PATHS):
+        answer = client.get(address(path, known))
+        is_html = "text/html" in answer.get("Content-Type", "")
+        page = "" if answer.streaming else answer.content.decode()
+        if answer.status_code >= 500 or (is_html and markup in page):
+            faults.append((path, answer.status_code))
+        if answer.status_code == 200 and is_html and html.escape(markup) in page:
+            shown.add(path)
+        if not is_html:
+            assert answer["X-Content-Type-Options"] == "nosniff", path
+    assert not faults
+    whole = {path for path in pages(client, known) if path in ORG}
+    assert whole - shown == set(), "These show nothing that anybody has written."
