@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.forms.boundfield import BoundField
@@ -69,7 +69,7 @@ class SettingsForm(forms.Form):
 
     def rebased(self, stored: Mapping[str, Any], version: datetime) -> QueryDict:
         """Return what was sent, on top of what is `stored` now: the operator's changes are kept."""
-        sent: QueryDict = self.data.copy()  # type: ignore[union-attr]  # a request's POST
+        sent = cast("QueryDict", self.data).copy()
         sent["base_version"] = version_of(version)
         for bound in self.settings:
             text = "" if stored[bound.name] is None else str(stored[bound.name])

@@ -201,15 +201,17 @@ class Selection(Generic[M]):
             yield model.filter(pk__in=self.ids[start : start + CHUNK])
 
 
-def select(scope: str, rows: QuerySet[M], words: str, **how: str) -> Selection[M]:
+def select(
+    scope: str, rows: QuerySet[M], words: str, *, query: str = "", canonical: str = ""
+) -> Selection[M]:
     """Count `rows` and remember which they are; few are read by the statement that counts them."""
     first = list(rows.order_by("pk").values_list("pk", HASH)[: IN_REQUEST + 1])
-    if len(first) > IN_REQUEST:
-        found = rows.order_by().aggregate(count=Count("pk"), mark=BitXor(HASH))
-        return Selection(scope, rows, found["count"], words, fingerprint(found["mark"]), **how)
-    mark = reduce(xor, (hashed for _pk, hashed in first), 0)
     ids = [pk for pk, _hashed in first]
-    return Selection(scope, rows, len(ids), words, fingerprint(mark), ids, **how)
+    count, mark = len(ids), reduce(xor, (hashed for _pk, hashed in first), 0)
+    if count > IN_REQUEST:
+        found = rows.order_by().aggregate(count=Count("pk"), mark=BitXor(HASH))
+        ids, count, mark = [], found["count"], found["mark"]
+    return Selection(scope, rows, count, words, fingerprint(mark), ids, query, canonical)
 
 
 def fingerprint(mark: int | None) -> str:

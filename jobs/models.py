@@ -168,7 +168,7 @@ class Job(TenantModel):
     @property
     def reasons_untold(self) -> int:
         """How many of those that failed its result gives no reason for."""
-        told = sum(one["count"] for one in (self.result or {}).get("refusals", []))
+        told: int = sum(one["count"] for one in (self.result or {}).get("refusals", []))
         return max(0, self.failed - told)
 
     @property
