@@ -15,7 +15,7 @@ PLACEHOLDERS := IBEX_ENV=production IBEX_ALLOWED_HOSTS=ibex.example \
 	IBEX_SERVICE_TOKEN=placeholder-Yd4pKx9RtS6zWe2NhL3qMc8UgJ5vFb7wAk1oVi0e \
 	IBEX_DATABASE_URL=postgres://nobody@localhost/none IBEX_REDIS_URL=redis://localhost/0
 # tests/conftest.py says which tests stay together and which come first.
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 RUN := $(BIN)/python -m ibex.embedded run --
 
 .PHONY: help up test check verify bench e2e-smoke-p3 openapi demo-data demo-data-remove proto requirements clean

@@ -81,6 +81,10 @@ def more_jobs(world: World, _story: Story, number: int) -> None:
     make_job(world.scout, state="failed", why="No reason", finished_at=timezone.now())
 
 
+def more_dead_letters(world: World, _story: Story, _number: int) -> None:
+    make_dead_letter(make_session(world.scout))
+
+
 def more_events(world: World, story: Story, number: int) -> None:
     """Write down acts of several people on rows of several kinds."""
     actor = actor_of(world.member("admin"), request_id=str(uuid7()))
@@ -139,22 +143,23 @@ SESSION = "/sessions/<uuid:session_id>/"
 LISTS: dict[str, tuple[int, Grow]] = {
     "/": (18, more_of_everything),
     "/agents/": (11, more_agents),
-    "/memories/": (13, more_memories),
+    "/memories/": (12, more_memories),
     "/memories/review/": (11, more_reviews),
-    "/sessions/": (13, more_sessions),
-    "/directives/": (10, more_agents),
+    "/sessions/": (12, more_sessions),
+    "/directives/": (13, more_agents),
     "/jobs/": (12, more_jobs),
     "/jobs/bell/": (8, more_jobs),
-    "/audit/": (13, more_events),
+    "/dead-letters/": (12, more_dead_letters),
+    "/audit/": (14, more_events),
     "/palette/": (7, more_agents),
     "/organizations/": (3, more_organizations),
-    "/settings/members/": (12, more_people),
+    "/settings/members/": (13, more_people),
     "/settings/tokens/": (11, lambda world, _story, _number: make_token(world.scout)),
     "/settings/tokens/new/": (8, more_agents),
     "/settings/lockouts/": (9, more_lockouts),
     "/settings/me/": (9, more_passkeys),
-    AGENT: (13, more_of_everything),
-    f"{AGENT}memories/": (22, more_memories),
+    AGENT: (12, more_of_everything),
+    f"{AGENT}memories/": (21, more_memories),
     f"{AGENT}sessions/": (14, more_sessions),
     f"{AGENT}directive/versions/": (9, more_versions),
     f"/memories/{MEMORY}/": (14, more_of_a_memory),
