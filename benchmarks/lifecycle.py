@@ -1,10 +1,14 @@
 """What happens after a conversation: learning and archiving, from the answer to `terminate` on.
 
 Sessions of 20 turns are ended one after another, while the worker has nothing else to do; then
-eight at once. Measured until the last turn is learned from, and until the archive is written.
+eight at once; then some while the worker gets `kill -9` and is started anew. Measured until the
+last turn is learned from, and until the archive is written.
 """
 
 import json
+import os
+import random
+import signal
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +22,8 @@ from benchmarks.stats import summary
 RUNS = 12
 TURNS = 20
 AT_ONCE = 8
-PATIENCE_S = 90
+KILLS = 6
+PATIENCE_S = 180
 LOOK_EVERY_S = 0.02
 
 
@@ -33,17 +38,25 @@ def measure(*, seconds: float) -> dict[str, Any]:  # noqa: ARG001 - counts, not 
         alone = [_end_one(ready, agent, token) for _ in range(RUNS)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             together = list(pool.map(lambda _: _end_one(ready, agent, token), range(AT_ONCE)))
+        killed = [_end_one(ready, agent, token, kill=True) for _ in range(KILLS)]
         return {
             name: {
                 "learned": summary([one[0] for one in runs]),
                 "archived": summary([one[1] for one in runs]),
             }
-            for name, runs in (("alone", alone), (f"{AT_ONCE}_at_once", together))
+            for name, runs in (
+                ("alone", alone),
+                (f"{AT_ONCE}_at_once", together),
+                ("worker_killed", killed),
+            )
         }
 
 
-def _end_one(ready: Stage, agent: Any, token: str) -> tuple[float, float]:
-    """Talk, terminate, and return the milliseconds until it is learned from and archived."""
+def _end_one(ready: Stage, agent: Any, token: str, *, kill: bool = False) -> tuple[float, float]:
+    """Talk, terminate, and return the milliseconds until it is learned from and archived.
+
+    With `kill`, the worker gets `kill -9` within the first second and is started anew.
+    """
     name = str(uuid4())
     headers = {**caller(agent, token), "x-ibex-session-id": name}
     base = f"http://127.0.0.1:{8080 + ready.offset}"
@@ -52,7 +65,13 @@ def _end_one(ready: Stage, agent: Any, token: str) -> tuple[float, float]:
         messages = [{"role": "user", "content": text}]
         _post(f"{base}{PATH}", headers, {"model": "gpt-4o-mini", "messages": messages})
     _post(f"{base}/v1/sessions/{name}/terminate", headers, {})
-    return _wait(agent, name, time.perf_counter())
+    ended = time.perf_counter()
+    if kill:
+        time.sleep(random.random())  # noqa: S311 - somewhere between completion and upload
+        os.kill(ready.pid("ibex.worker"), signal.SIGKILL)
+        ready.processes["ibex.worker"].stop()
+        ready.start("ibex.worker")
+    return _wait(agent, name, ended)
 
 
 def _wait(agent: Any, name: str, began: float) -> tuple[float, float]:

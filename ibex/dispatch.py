@@ -43,7 +43,7 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
     ),
     (
         "archive",
-        "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(lease)s::interval)",
+        "SELECT org_id, id FROM ibex_claim_archives(%(limit)s, %(short_lease)s::interval)",
         archive_session,
     ),
     (
@@ -74,7 +74,8 @@ def dispatch() -> None:
 def claim(statement: str) -> list[tuple[Any, ...]]:
     """Take up to `LIMIT` due rows for the length of a lease; jobs, as many as may run at once."""
     jobs = env.int("IBEX_WORKER_JOBS", 1)
+    leases = {"lease": str(due.lease()), "short_lease": str(due.short_lease())}
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"limit": LIMIT, "jobs": jobs, "lease": str(due.lease())})
+        cursor.execute(statement, {"limit": LIMIT, "jobs": jobs, **leases})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -20,6 +20,14 @@ def lease() -> timedelta:
     return timedelta(seconds=env.float("IBEX_WORKER_LEASE_S", 60.0))
 
 
+def short_lease() -> timedelta:
+    """Return the lease of work that a lock of its own keeps to one worker however long it takes.
+
+    It may be due again while it is still done; after a kill it is done anew within seconds.
+    """
+    return min(lease(), timedelta(seconds=10))
+
+
 def begin(work: str, due_at: datetime) -> None:
     """Note that work of this kind is begun now."""
     LAG.labels(work).observe(max(0.0, (timezone.now() - due_at).total_seconds()))

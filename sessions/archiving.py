@@ -144,7 +144,7 @@ def _begin(org_id: UUID, session_id: UUID) -> Session | None:
         if session is None or session.archive_after is None:
             return None
         due.begin("archive", session.archive_after)
-        wait = _wait(due.lease(), session.archive_attempts)
+        wait = _wait(due.short_lease(), session.archive_attempts)
         session.archive_claimed_until = timezone.now() + wait
         session.archive_attempts += 1
         session.save(update_fields=["archive_claimed_until", "archive_attempts"])

@@ -65,14 +65,15 @@ def test_a_worker_killed_before_the_upload_leaves_it_to_the_next(
     committed_world: World, make_worker: MakeWorker, address: str, silent_store: str
 ) -> None:
     hanging = f"s3://ibex-sessions?endpoint_url={silent_store}"
-    worker = make_worker(IBEX_ARCHIVE_URL=hanging, **KEYS).start()
+    long = {"IBEX_WORKER_LEASE_S": "60"}  # as it is unless somebody says otherwise
+    worker = make_worker(IBEX_ARCHIVE_URL=hanging, **KEYS, **long).start()
     session = ended_session(committed_world)
     wait_until(lambda: fresh(session).archive_attempts == 1)
     assert worker.process
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
     assert fresh(session).archive_version == 0
-    make_worker(IBEX_ARCHIVE_URL=address).start()
+    make_worker(IBEX_ARCHIVE_URL=address, **long).start()
     wait_until(lambda: is_archived(session), WITHIN_S)
     assert fresh(session).archive_version == 1
     assert len(lines(session)) == 4
