@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Window, portray
 from tests.browser.filling import WIDTHS
@@ -115,6 +115,50 @@ def test_a_list_is_where_it_was(window: Window, walk: Walk) -> None:
     turn_over(narrow.page, walk)
     portray(narrow, f"list-{walk.path.strip('/')}")
     narrow.expect_sound()
+
+
+ON_TOP = """one => {
+  const box = one.getBoundingClientRect();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  return box.left >= 0 && box.right <= innerWidth && one.contains(document.elementFromPoint(x, y));
+}"""
+"""Whether an element stands inside the window with nothing over it, and nothing cut off."""
+
+
+def expect_on_top(found: Locator) -> None:
+    expect(found).to_be_visible()
+    assert found.evaluate(ON_TOP), f"{found} is cut off, or something is over it"
+
+
+@pytest.mark.parametrize("width", list(WIDTHS))
+def test_what_opens_above_a_list_is_seen(window: Window, width: int) -> None:
+    visit = window(width)
+    page = visit.page
+    visit.open("/memories/?category=preference")
+    for facet in page.locator("summary.facet-name").all():
+        facet.click()
+        expect_on_top(page.locator(".facet-menu[open] a").first)
+        portray(visit, "facet")
+        facet.click()
+    save = page.locator("summary", has_text="Save view")
+    save.click()
+    expect_on_top(page.get_by_label("Name of the view"))
+    portray(visit, "view-save")
+    page.get_by_label("Name of the view").fill(f"Likes {width}")
+    page.get_by_role("button", name="Save", exact=True).click()
+    view = page.get_by_role("link", name=f"Likes {width}")
+    expect(view).to_have_attribute("aria-current", "page")
+    page.get_by_role("link", name="Remove: Category is preference").click()
+    page.locator("summary.facet-name", has_text="Status").click()
+    page.locator(".facet-menu[open]").get_by_role("link", name="Active").click()
+    save.click()
+    expect_on_top(page.get_by_label("Name of the view"))
+    portray(visit, "view-save-another")
+    view.click()
+    page.get_by_role("button", name="Delete this view").click()
+    expect(page.locator(".notice.ok")).to_be_visible()
+    expect(view).to_have_count(0)
+    visit.expect_sound()
 
 
 @pytest.mark.parametrize("width", list(WIDTHS))
