@@ -75,7 +75,7 @@ def test_after_a_swap_what_is_ticked_or_matches_is_changed(
     undo(page, 2)
     expect(found(visit, archived).locator("[data-announce]")).to_have_text("0 match")
 
-    narrow_to_preferences(page)
+    expect(page.locator(".condition")).to_have_count(2)  # the list comes back as it was
     page.get_by_text(f"All {PREFERENCES} matching").click()
     page.get_by_role("button", name="Tag…").click()
     page.get_by_label("Add").fill(f"crate-{width}")
@@ -132,7 +132,9 @@ def test_a_job_is_followed_from_its_page_the_list_and_the_bell(
     bell = page.locator("#bell")
     expect(bell).to_have_attribute("aria-label", "Jobs, 1 ended since you looked")
     row.get_by_role("link").first.click()
-    assert page.url == job
+    expect(page.locator("#peek-body")).to_contain_text(f"Archive {LETTERS} memories")
+    page.locator("[data-peek-page]").click()
+    expect(page).to_have_url(job)
     expect(page.locator(".job-progress .num")).to_have_text(f"{LETTERS} of {LETTERS}")
     portray(visit, "job-done")
     page.reload()

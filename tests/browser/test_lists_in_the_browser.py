@@ -149,6 +149,7 @@ def test_what_opens_above_a_list_is_seen(window: Window, width: int) -> None:
     view = page.get_by_role("link", name=f"Likes {width}")
     expect(view).to_have_attribute("aria-current", "page")
     page.get_by_role("link", name="Remove: Category is preference").click()
+    expect(page.locator(".condition")).to_have_count(0)
     page.locator("summary.facet-name", has_text="Status").click()
     page.locator(".facet-menu[open]").get_by_role("link", name="Active").click()
     save.click()
