@@ -42,6 +42,15 @@ def page_or_fragment(request: HttpRequest, page: str, fragment: str) -> str:
     return fragment if wants_fragment(request) else page
 
 
+def render_row(
+    request: HttpRequest, page: str, fragment: str, context: dict[str, Any]
+) -> HttpResponse:
+    """Show one row of a list: the panel beside the list gets the fragment, others a page."""
+    response = render(request, page_or_fragment(request, page, fragment), context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
 def address(request: HttpRequest) -> str:
     """Return the request's address without what was left empty in a form."""
     said = [(name, value) for name, values in request.GET.lists() for value in values if value]

@@ -52,6 +52,7 @@ urlpatterns = [
         for action in memory.MARKS
     ],
     path("dead-letters/", dead_letters.dead_letters, name="dead-letters"),
+    path("dead-letters/<uuid:letter_id>/peek/", dead_letters.peek, name="dead-letter-peek"),
     path("dead-letters/retry/", dead_letters.retry_dead_letters, name="retry-dead-letters"),
     path("agents/<uuid:agent_id>/memories/", browser.agent_memories, name="agent-memories"),
 ]

@@ -3,11 +3,10 @@
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.utils.cache import patch_vary_headers
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
-from ibex.http import page_or_fragment, read_page, render_list
+from ibex.http import read_page, render_list, render_row
 from orgs.access import OrgRequest, operator_page
 from orgs.audit_trail import NEWEST_FIRST, audit_rows
 from orgs.filters import AuditFilter
@@ -37,7 +36,5 @@ def audit_event(request: OrgRequest, event_id: UUID) -> HttpResponse:
     """Show one event with all that it holds; the list's panel gets the fragment alone."""
     event = get_object_or_404(AuditEvent, org_id=request.access.org_id, pk=event_id)
     (row,) = audit_rows([event])
-    template = page_or_fragment(request, "orgs/audit_event.html", "orgs/_audit_event.html")
-    response = render(request, template, {"row": row, "event": event})
-    patch_vary_headers(response, ["HX-Request"])
-    return response
+    context = {"row": row, "event": event}
+    return render_row(request, "orgs/audit_event.html", "orgs/_audit_event.html", context)

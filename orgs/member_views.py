@@ -10,7 +10,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,9 +19,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ibex.errors import DomainError
 from ibex.forms import ReasonForm
-from ibex.http import client_ip, read_page, render_list
+from ibex.http import client_ip, read_page, render_list, render_row
 from ibex.tenancy import tenant
 from ibex.versions import ChangedMeanwhile
+from identity.lockouts import lockouts_of
 from orgs import invitations as inviting
 from orgs import members as membership_services
 from orgs import services
@@ -48,6 +49,21 @@ MAX_INVITATIONS = 100
 def members(request: OrgRequest) -> HttpResponse:
     """List who is in the organization, and who is invited; htmx gets only the results."""
     return _members(request, InviteForm(held=request.access.permissions))
+
+
+@require_GET
+@operator_page(Permission.USER_MANAGE)
+def member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
+    """Show one member: how they sign in, where they are signed in, what locks them out."""
+    row = get_object_or_404(_everybody(request.access.org_id), pk=membership_id)
+    locked = [one for one in lockouts_of(request.access.org_id) if one.operator == row.operator]
+    context = {
+        "member": row,
+        "operator": row.operator,
+        "browsers": UserSession.objects.filter(user=row.operator).count(),
+        "lockouts": locked,
+    }
+    return render_row(request, "orgs/member.html", "orgs/_member.html", context)
 
 
 @never_cache
@@ -247,15 +263,22 @@ def _join_page(
     return response
 
 
-def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
-    org_id, held = request.access.org_id, request.access.permissions
+def _everybody(org_id: UUID) -> QuerySet[Any]:
+    """Return the members with whether they have a second factor, and when they were seen."""
     factors = Authenticator.objects.filter(user=OuterRef("operator"), type__in=SECOND_FACTORS)
     seen = UserSession.objects.filter(user=OuterRef("operator")).order_by("-last_seen_at")
-    everybody = Membership.objects.filter(org=org_id).select_related("operator")
-    rows = everybody.annotate(
-        has_factor=Exists(factors), last_seen_at=Subquery(seen.values("last_seen_at")[:1])
+    return (
+        Membership.objects.filter(org=org_id)
+        .select_related("operator")
+        .annotate(
+            has_factor=Exists(factors), last_seen_at=Subquery(seen.values("last_seen_at")[:1])
+        )
     )
-    filters = MemberFilter(request.GET, rows, org_id=org_id)
+
+
+def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.OK) -> HttpResponse:
+    org_id, held = request.access.org_id, request.access.permissions
+    filters = MemberFilter(request.GET, _everybody(org_id), org_id=org_id)
     page = read_page(request, filters.rows)
     last_owner = membership_services.last_owner(org_id)
     waiting = Invitation.objects.filter(org=org_id).waiting().select_related("invited_by")

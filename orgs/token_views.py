@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from agents.models import Agent
 from ibex.errors import DomainError
 from ibex.forms import ReasonForm
-from ibex.http import read_page, render_list
+from ibex.http import read_page, render_list, render_row
 from orgs import services
 from orgs.access import OrgRequest, operator_page
 from orgs.filters import TokenFilter
@@ -32,6 +32,15 @@ def tokens(request: OrgRequest) -> HttpResponse:
     filters = TokenFilter(request.GET, rows, org_id=org_id)
     context = {"page": read_page(request, filters.rows)}
     return render_list(request, "orgs/tokens.html", "orgs/_tokens.html", filters, context)
+
+
+@require_GET
+@operator_page(Permission.TOKEN_CREATE)
+def token(request: OrgRequest, token_id: UUID) -> HttpResponse:
+    """Show one token with all that is known of it, never its secret."""
+    rows = Token.objects.filter(org=request.access.org_id).select_related("agent", "created_by")
+    context = {"token": get_object_or_404(rows, pk=token_id)}
+    return render_row(request, "orgs/token.html", "orgs/_token.html", context)
 
 
 @never_cache

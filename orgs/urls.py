@@ -12,6 +12,7 @@ urlpatterns = [
     ),
     path("settings/members/", member_views.members, name="members"),
     path("settings/members/invite/", member_views.invite, name="invite"),
+    path("settings/members/<uuid:membership_id>/", member_views.member, name="member"),
     path(
         "settings/members/<uuid:membership_id>/role/", member_views.change_role, name="change-role"
     ),
@@ -43,6 +44,7 @@ urlpatterns = [
     path("invitations/<str:secret>/", member_views.accept_invitation, name="accept-invitation"),
     path("settings/tokens/", token_views.tokens, name="tokens"),
     path("settings/tokens/new/", token_views.new_token, name="new-token"),
+    path("settings/tokens/<uuid:token_id>/", token_views.token, name="token"),
     path("settings/tokens/<uuid:token_id>/revoke/", token_views.revoke_token, name="revoke-token"),
     path("organizations/", views.organizations, name="organizations"),
     path("palette/", shell.palette, name="palette"),

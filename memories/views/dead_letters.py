@@ -1,6 +1,9 @@
 """The console's list of turns that could not be learned from."""
 
+from uuid import UUID
+
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -26,6 +29,15 @@ def dead_letters(request: OrgRequest) -> HttpResponse:
     }
     templates = "memories/dead_letters.html", "memories/_dead_letters.html"
     return render_list(request, *templates, filters, context)
+
+
+@require_GET
+@operator_page(Permission.JOB_MANAGE)
+def peek(request: OrgRequest, letter_id: UUID) -> HttpResponse:
+    """Show what was not learned from, and what became of it, beside the list."""
+    letters = DeadLetter.objects.filter(org=request.access.org_id)
+    row = get_object_or_404(letters.select_related("agent", "session"), pk=letter_id)
+    return render(request, "memories/_dead_letter_peek.html", {"letter": row})
 
 
 @require_POST

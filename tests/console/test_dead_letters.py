@@ -156,3 +156,15 @@ def test_the_list_costs_the_same_however_many_there_are(
             client.get(PATH)
         for _ in range(4):
             make_dead_letter(make_session(world.scout, str(uuid7())))
+
+
+def test_one_is_looked_at_beside_the_list(world: World, sign_in: SignIn, session: Session) -> None:
+    letter = make_dead_letter(session)
+    address = f"{PATH}{letter.pk}/peek/"
+    client = sign_in(world.alice)
+    assert f'data-peek="{address}"' in results(client)
+    part = client.get(address).content.decode()
+    assert "<html" not in part
+    for words in ("The answer did not fit the schema", "chat-0391", "llm-1/gpt", "Retry…"):
+        assert words in part
+    assert sign_in(world.mallory).get(address).status_code == 404

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -292,3 +293,30 @@ def test_a_suspended_owner_is_no_second_owner(world: World, sign_in: SignIn) -> 
     with tenant(world.acme):
         Membership.objects.filter(pk=row.pk).update(suspended_at=timezone.now())
     assert LAST in sign_in(world.alice).get(PATH).content.decode()
+
+
+def test_one_member_has_a_page_and_a_fragment_for_the_list(world: World, sign_in: SignIn) -> None:
+    member = make_member(world.scout)
+    client, address = sign_in(world.alice), f"{PATH}{member.pk}/"
+    assert f'data-peek="{address}"' in client.get(PATH).content.decode()
+    page = client.get(address).content.decode()
+    part = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert ("<html" in page, "<html" in part) == (True, False)
+    for text in (page, part):
+        for words in (member.operator.email, "0 browsers", "Locked out</dt><dd>no"):
+            assert words in text
+    sign_in(member.operator).get("/settings/me/")  # now there is one
+    lock_out(member.operator.email)
+    text = client.get(address).content.decode()
+    assert "1 browser" in text
+    assert "203.0.113.9" in text
+    assert sign_in(world.mallory).get(address).status_code == 404
+
+
+def lock_out(email: str) -> None:
+    AccessAttempt.objects.create(
+        username=email,
+        ip_address="203.0.113.9",
+        failures_since_start=5,
+        attempt_time=timezone.now(),
+    )

@@ -160,3 +160,16 @@ def test_the_list_reads_a_fixed_number_of_queries(
             client.get(PATH)
         for _ in range(3):
             make_token(world.scout)
+
+
+def test_one_token_has_a_page_and_a_fragment_for_the_list(world: World, sign_in: SignIn) -> None:
+    token = make_token(world.scout)
+    client, address = sign_in(world.alice), f"{PATH}{token.pk}/"
+    assert f'data-peek="{address}"' in client.get(PATH).content.decode()
+    page = client.get(address).content.decode()
+    part = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert ("<html" in page, "<html" in part) == (True, False)
+    for text in (page, part):
+        for words in (token.name, token.prefix, "Scout", f"{address}revoke/"):
+            assert words in text
+    assert sign_in(world.mallory).get(address).status_code == 404
