@@ -80,6 +80,7 @@ def begin(agent: Agent, draft: DirectiveDraft | None) -> DraftForm:
         initial |= {
             "content": draft.content,
             "base_version": draft.base_version,
+            "draft": draft.pk,
             "revision": draft.revision,
             "injection_mode": draft.injection_mode or mode,
         }

@@ -18,7 +18,8 @@ class DraftForm(forms.Form):
     """The text as it stands in the editor.
 
     `base_version` is the version that the operator began from, 0 when there was none; `merged` is
-    the later one that they have taken into account. `revision` is the save that the window shows.
+    the later one that they have taken into account. `revision` is the save that the window shows,
+    of the draft that `draft` names: after a push or a discard another one counts anew.
     `base_mode` is where the text went when the window was opened: only another choice is a change.
     """
 
@@ -34,6 +35,7 @@ class DraftForm(forms.Form):
     base_mode = forms.ChoiceField(choices=MODES, widget=forms.HiddenInput)
     base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
     merged = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
+    draft = forms.UUIDField(required=False, widget=forms.HiddenInput)
     revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,6 +68,7 @@ class DraftForm(forms.Form):
             "content": data["content"],
             "base_version": data["merged"] or data["base_version"],
             "injection_mode": chosen if chosen != data["base_mode"] else None,
+            "draft_id": data["draft"],
             "revision": data["revision"],
         }
 

@@ -1,6 +1,7 @@
 """Every write to directives and their drafts (ADR 0030)."""
 
 import hashlib
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -106,12 +107,14 @@ def save_draft(
     injection_mode: str | None = None,
     reason: str | None = None,
     revision: int | None = None,
+    draft_id: UUID | None = None,
 ) -> DirectiveDraft:
     """Keep what `actor` is writing; nobody else's draft is touched.
 
     `injection_mode` None leaves the place in the prompt as it is, `reason` None the draft's reason.
     `revision` is the save that the text was written on top of, 0 for none; left out, the text
-    replaces whatever the same person saved.
+    replaces whatever the same person saved. `draft_id` says of which draft that save was: one that
+    was pushed or thrown away is followed by another, which counts anew.
 
     Raises `DirectiveSize`, `UnknownVersion`, and `DraftConflict` when another window saved since.
     """
@@ -120,7 +123,8 @@ def save_draft(
         raise DirectiveSize(size, MAX_DRAFT_BYTES, "draft", 0)
     with tenant(agent.org_id):
         draft = _lock_draft(agent, actor)
-        if revision is not None and revision != draft.revision:
+        is_another = draft_id not in {None, draft.pk}
+        if revision is not None and (is_another or revision != draft.revision):
             raise DraftConflict(draft.revision)
         _require_version(agent, base_version)
         draft.content = content

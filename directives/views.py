@@ -224,8 +224,8 @@ def _other_window(
     """Keep this window's text and show what the other one saved; saving again replaces that."""
     kept = form.text
     stored = draft.content if draft else ""
-    revision = draft.revision if draft else 0
-    again = DraftForm(initial={**form.cleaned_data, "content": kept, "revision": revision})
+    seen = {"draft": draft and draft.pk, "revision": draft.revision if draft else 0}
+    again = DraftForm(initial={**form.cleaned_data, "content": kept, **seen})
     more = {"other_window": line_changes(stored, kept), "other_draft": draft}
     return _editor(request, agent, draft, again, status=HTTPStatus.CONFLICT, **more)
 

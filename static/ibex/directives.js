@@ -62,6 +62,7 @@
       const found = /data-revision="(\d+)"/.exec(event.detail.serverResponse ?? "");
       if (!found) return;
       revision.value = found[1];
+      form.elements.draft.value = /data-draft="([0-9a-f-]+)"/.exec(event.detail.serverResponse)?.[1] ?? "";
       if (text.value === sent) store.drop();
       else store.write({ content: text.value, revision: found[1], at: Date.now() });
     });

@@ -152,6 +152,32 @@ def test_another_window_of_ones_own_is_noticed_and_both_texts_are_there(
     assert draft.content == "From the right window."
 
 
+@pytest.mark.parametrize("ending", ["push", "discard"])
+def test_a_window_on_a_draft_that_ended_replaces_nothing_of_the_next(
+    world: World, sign_in: SignIn, ending: str
+) -> None:
+    push(world, "Be kind.")
+    client = sign_in(world.alice)
+    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
+    ended = draft_of(world, world.alice)
+    assert ended is not None
+    old = {"base_version": "1", "revision": "1", "draft": str(ended.pk)}
+    assert str(ended.pk) in client.get(page(world)).content.decode()
+    if ending == "push":
+        client.post(page(world, "review/"), {"reason": "Kinder", "revision": "1"})
+    else:
+        client.post(page(world, "draft/discard/"))
+    client.post(page(world, "draft/"), written("Another thought.", base_version="1"))
+    late = client.post(page(world), written("From the old window.", **old))
+    assert late.status_code == 409
+    assert "From the old window." in editor_text(late)
+    now = draft_of(world, world.alice)
+    assert now is not None
+    assert (now.content, now.revision) == ("Another thought.", 1)
+    again = written("From the old window.", **{**old, "draft": str(now.pk)})
+    assert client.post(page(world), again).status_code == 302  # seen, and sent again
+
+
 def test_a_draft_is_thrown_away(world: World, sign_in: SignIn) -> None:
     push(world, "Be kind.")
     client = sign_in(world.alice)
