@@ -6,24 +6,25 @@ import django_filters
 from django.db.models import Q, QuerySet
 
 from directives.forms import MODES
-from ibex.filtering import ListFilter
 from ibex.keyset import NEWEST_FIRST, Order
+from ibex.ordering import OrderedFilter, sort_filter
 
 ORDERS = {
     "": NEWEST_FIRST,
     "name": Order(("name", "id"), descending=False),
     "pushed": Order(("pushed_at", "id"), descending=True),
 }
-ORDER_NAMES = [("name", "By name"), ("pushed", "Latest push first")]
+ORDER_NAMES = {"": "Newest agent first", "name": "By name", "pushed": "Latest push first"}
 DRAFTS = [("mine", "Mine"), ("others", "Only a colleague's"), ("none", "None")]
 
 
-class DirectiveFilter(ListFilter):
+class DirectiveFilter(OrderedFilter):
     """Agents by name, by what they run and who pushed it, and by who writes on it."""
 
     facets: ClassVar = ("has_directive", "injection_mode", "draft")
     typed: ClassVar = ("name", "pushed_by", "pushed_after", "pushed_before")
-    modes: ClassVar = ("sort",)
+    orders: ClassVar = ORDERS
+    order_names: ClassVar = ORDER_NAMES
     verbs: ClassVar = {
         "pushed_by": "by",
         "pushed_after": "since",
@@ -48,23 +49,7 @@ class DirectiveFilter(ListFilter):
     pushed_before = django_filters.IsoDateTimeFilter(
         field_name="directive__active_version__created_at", lookup_expr="lt", label="Pushed"
     )
-    sort = django_filters.ChoiceFilter(
-        method="unsorted", choices=ORDER_NAMES, label="Order", empty_label="Newest agent first"
-    )
-
-    @property
-    def order(self) -> Order:
-        """The order that was asked for."""
-        return ORDERS[self.value("sort") or ""]
-
-    @property
-    def order_choices(self) -> list[tuple[str, str, bool]]:
-        """The orders that can be asked for: label, query string, whether it is chosen."""
-        chosen = self.value("sort") or ""
-        return [
-            (label, self.replacing("sort", name or None), name == chosen)
-            for name, label in (("", "Newest agent first"), *ORDER_NAMES)
-        ]
+    sort = sort_filter(ORDER_NAMES)
 
     @property
     def has_more(self) -> bool:
@@ -78,7 +63,3 @@ class DirectiveFilter(ListFilter):
             Q(**{f"{version}author__icontains": words})
             | Q(**{f"{version}created_by__name__icontains": words})
         )
-
-    def unsorted(self, rows: QuerySet[Any], _name: str, _value: Any) -> QuerySet[Any]:
-        """Leave the rows as they are: the order is applied with the page."""
-        return rows

@@ -1,15 +1,15 @@
 """What the list of sessions is narrowed by, on the page, through the API and in bulk."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import django_filters
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from agents.models import Agent
-from ibex.filtering import AgentChoice, Condition, ListFilter
+from ibex.filtering import AgentChoice, Condition
 from ibex.keyset import NEWEST_FIRST, Order
+from ibex.ordering import OrderedFilter, sort_filter
 from sessions.models import Session
 
 ORDERS = {
@@ -19,23 +19,15 @@ ORDERS = {
     "quietest": Order(("last_turn_at", "id"), descending=False),
 }
 """Each walks an index, so that a list does not become slower as the table grows."""
-ORDER_NAMES = [
-    ("oldest", "Oldest first"),
-    ("last_turn", "Latest turn first"),
-    ("quietest", "Longest quiet first"),
-]
+ORDER_NAMES = {
+    "": "Newest first",
+    "oldest": "Oldest first",
+    "last_turn": "Latest turn first",
+    "quietest": "Longest quiet first",
+}
 
 
-@dataclass(frozen=True)
-class OrderChoice:
-    """One order of the list, and the query string that chooses it."""
-
-    label: str
-    query: str
-    is_chosen: bool
-
-
-class SessionFilter(ListFilter):
+class SessionFilter(OrderedFilter):
     """Sessions by agent, subject, status, name, times, directive version, errors and length."""
 
     facets: ClassVar[tuple[str, ...]] = ("status", "agent_id")
@@ -50,7 +42,8 @@ class SessionFilter(ListFilter):
         "has_errors",
         "min_turns",
     )
-    modes: ClassVar = ("sort",)
+    orders: ClassVar = ORDERS
+    order_names: ClassVar = ORDER_NAMES
     verbs: ClassVar = {
         "created_after": "since",
         "created_before": "before",
@@ -85,23 +78,7 @@ class SessionFilter(ListFilter):
     min_turns = django_filters.NumberFilter(
         field_name="turn_count", lookup_expr="gte", label="Turns", min_value=0, max_value=2**31 - 1
     )
-    sort = django_filters.ChoiceFilter(
-        method="unsorted", choices=ORDER_NAMES, label="Order", empty_label="Newest first"
-    )
-
-    @property
-    def order(self) -> Order:
-        """The order that was asked for."""
-        return ORDERS[self.value("sort") or ""]
-
-    @property
-    def order_choices(self) -> list[OrderChoice]:
-        """The orders that can be asked for."""
-        chosen = self.value("sort") or ""
-        return [
-            OrderChoice(label, self.replacing("sort", name or None), name == chosen)
-            for name, label in (("", "Newest first"), *ORDER_NAMES)
-        ]
+    sort = sort_filter(ORDER_NAMES)
 
     @property
     def has_more(self) -> bool:
@@ -125,15 +102,12 @@ class SessionFilter(ListFilter):
         """Keep the sessions with calls that failed, or those without."""
         return rows.filter(error_count__gt=0) if wanted else rows.filter(error_count=0)
 
-    def unsorted(self, rows: QuerySet[Session], _name: str, _value: Any) -> QuerySet[Session]:
-        """Leave the rows as they are: the order is applied with the page."""
-        return rows
-
 
 class AgentSessionFilter(SessionFilter):
     """The sessions of one agent. Sealed it is the filter of all sessions, with the agent in it."""
 
     facets: ClassVar = ("status",)
+    order_unless_asked: ClassVar = "last_turn"
 
     @classmethod
     def of(cls, agent: Agent, data: QueryDict, rows: QuerySet[Session]) -> Self:
@@ -141,11 +115,6 @@ class AgentSessionFilter(SessionFilter):
         given = data.copy()
         given["agent_id"] = str(agent.pk)
         return cls(given, rows, org_id=agent.org_id)
-
-    @property
-    def order(self) -> Order:
-        """The order that was asked for; the latest turn first unless told otherwise."""
-        return ORDERS[self.value("sort") or "last_turn"]
 
     @property
     def conditions(self) -> list[Condition]:
