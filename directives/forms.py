@@ -14,12 +14,21 @@ MODES = [
 MODE_WORDS = {str(mode): words for mode, words in MODES}
 
 
-class DraftForm(forms.Form):
+class OnDraftForm(forms.Form):
+    """A form on one's own draft: `revision` is the save that the window shows, 0 for none.
+
+    `draft` says of which draft it was: after a push or a discard another one counts anew.
+    """
+
+    draft = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+
+
+class DraftForm(OnDraftForm):
     """The text as it stands in the editor.
 
     `base_version` is the version that the operator began from, 0 when there was none; `merged` is
-    the later one that they have taken into account. `revision` is the save that the window shows,
-    of the draft that `draft` names: after a push or a discard another one counts anew.
+    the later one that they have taken into account.
     `base_mode` is where the text went when the window was opened: only another choice is a change.
     """
 
@@ -35,8 +44,6 @@ class DraftForm(forms.Form):
     base_mode = forms.ChoiceField(choices=MODES, widget=forms.HiddenInput)
     base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
     merged = forms.IntegerField(min_value=1, required=False, widget=forms.HiddenInput)
-    draft = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
@@ -73,17 +80,7 @@ class DraftForm(forms.Form):
         }
 
 
-class CopyForm(forms.Form):
-    """A copy of another text into one's own draft.
-
-    `revision` is the save of one's own draft that the page showed, 0 for none: a later one is not
-    replaced unseen.
-    """
-
-    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
-
-
-class CopyVersionForm(CopyForm):
+class CopyVersionForm(OnDraftForm):
     """A copy of a version, written on top of the one that was active on the page; 0 for none."""
 
     base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
@@ -99,10 +96,8 @@ class WhyForm(forms.Form):
         super().__init__(*args, **kwargs)
 
 
-class PushForm(WhyForm):
-    """The push of the draft that was reviewed: `revision` says which save that was."""
-
-    revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+class PushForm(WhyForm, OnDraftForm):
+    """The push of the draft that was reviewed, as it was then."""
 
 
 class RollBackForm(WhyForm):

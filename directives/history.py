@@ -15,7 +15,7 @@ from agents.models import Agent
 from directives import services
 from directives.editing import active_version, directive_of, own_draft
 from directives.errors import DraftConflict
-from directives.forms import CopyForm, CopyVersionForm, RollBackForm
+from directives.forms import CopyVersionForm, OnDraftForm, RollBackForm
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
 from directives.pushes import push_status
 from directives.views import compared, find_agent
@@ -128,7 +128,7 @@ def draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
 def take_draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpResponse:
     """Copy a colleague's draft into one's own; theirs stays."""
     agent = find_agent(request, agent_id)
-    row, form = _colleagues(agent, draft_id), CopyForm(request.POST)
+    row, form = _colleagues(agent, draft_id), OnDraftForm(request.POST)
     if not form.is_valid():
         return _draft(request, agent, row, status=HTTPStatus.BAD_REQUEST, refusal=INCOMPLETE)
     try:
@@ -189,10 +189,13 @@ def _title(base: int, head: int) -> str:
     return f"From {old} to {new}"
 
 
-def _copy(request: OrgRequest, agent: Agent, *, revision: int, **said: Any) -> None:
+def _copy(
+    request: OrgRequest, agent: Agent, *, draft: UUID | None, revision: int, **said: Any
+) -> None:
     """Save a copy as one's own draft; one that is there already is not made twice."""
+    seen = {"draft_id": draft, "revision": revision}
     try:
-        services.save_draft(agent=agent, actor=request.actor, revision=revision, **said)
+        services.save_draft(agent=agent, actor=request.actor, **seen, **said)
     except DraftConflict:
         mine = own_draft(agent, request.actor)
         if any(getattr(mine, name, None) != value for name, value in said.items()):

@@ -1,6 +1,7 @@
 """Directives: what operators tell an agent, as immutable numbered versions, and their drafts."""
 
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -156,6 +157,10 @@ class DirectiveDraft(TenantModel):
 
     def __str__(self) -> str:
         return f"Draft by {self.author}"
+
+    def is_seen_as(self, draft_id: UUID | None, revision: int) -> bool:
+        """Say whether a window shows this save; one that names no draft goes by its number."""
+        return draft_id in {None, self.pk} and revision == self.revision
 
     @property
     def author(self) -> str:

@@ -123,8 +123,7 @@ def save_draft(
         raise DirectiveSize(size, MAX_DRAFT_BYTES, "draft", 0)
     with tenant(agent.org_id):
         draft = _lock_draft(agent, actor)
-        is_another = draft_id not in {None, draft.pk}
-        if revision is not None and (is_another or revision != draft.revision):
+        if revision is not None and not draft.is_seen_as(draft_id, revision):
             raise DraftConflict(draft.revision)
         _require_version(agent, base_version)
         draft.content = content

@@ -133,7 +133,7 @@ def review(request: OrgRequest, agent_id: UUID) -> HttpResponse:
         return _conflict(request, agent, draft)
     if request.method == "POST":
         return _push(request, agent, draft)
-    form = PushForm(initial={"reason": draft.reason, "revision": draft.revision})
+    form = PushForm(initial={"reason": draft.reason, **_seen(draft)})
     return _review(request, agent, draft, form)
 
 
@@ -143,9 +143,9 @@ def _push(request: OrgRequest, agent: Agent, draft: DirectiveDraft) -> HttpRespo
     form = PushForm(request.POST)
     if not form.is_valid():
         return _review(request, agent, draft, form, status=HTTPStatus.BAD_REQUEST)
-    if form.cleaned_data["revision"] != draft.revision:
+    if not draft.is_seen_as(form.cleaned_data["draft"], form.cleaned_data["revision"]):
         words = "The draft was saved again since you reviewed it. This is how it reads now."
-        form = PushForm(initial={**form.cleaned_data, "revision": draft.revision})
+        form = PushForm(initial={**form.cleaned_data, **_seen(draft)})
         return _review(request, agent, draft, form, status=HTTPStatus.CONFLICT, refusal=words)
     before = active_version(agent)
     try:
@@ -190,6 +190,11 @@ def compared(request: OrgRequest) -> CompareForm:
     return form
 
 
+def _seen(draft: DirectiveDraft | None) -> dict[str, Any]:
+    """Name the save that a form on one's own draft shows."""
+    return {"draft": draft and draft.pk, "revision": draft.revision if draft else 0}
+
+
 def _saved(request: OrgRequest, *, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:
     return render(request, "directives/_saved.html", context, status=status)
 
@@ -224,8 +229,7 @@ def _other_window(
     """Keep this window's text and show what the other one saved; saving again replaces that."""
     kept = form.text
     stored = draft.content if draft else ""
-    seen = {"draft": draft and draft.pk, "revision": draft.revision if draft else 0}
-    again = DraftForm(initial={**form.cleaned_data, "content": kept, **seen})
+    again = DraftForm(initial={**form.cleaned_data, "content": kept, **_seen(draft)})
     more = {"other_window": line_changes(stored, kept), "other_draft": draft}
     return _editor(request, agent, draft, again, status=HTTPStatus.CONFLICT, **more)
 

@@ -178,6 +178,29 @@ def test_a_window_on_a_draft_that_ended_replaces_nothing_of_the_next(
     assert client.post(page(world), again).status_code == 302  # seen, and sent again
 
 
+@pytest.mark.parametrize("path", ["review/", "versions/1/edit/"])
+def test_a_page_about_a_draft_that_ended_neither_pushes_nor_replaces_the_next(
+    world: World, sign_in: SignIn, path: str
+) -> None:
+    push(world, "Be kind.")
+    client = sign_in(world.alice)
+    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
+    ended = draft_of(world, world.alice)
+    assert ended is not None
+    assert (
+        f'name="draft" value="{ended.pk}"'
+        in client.get(page(world, path.replace("edit/", ""))).content.decode()
+    )
+    client.post(page(world, "draft/discard/"))
+    client.post(page(world, "draft/"), written("Another thought.", base_version="1"))
+    form = {"reason": "So", "base_version": "1", "revision": "1", "draft": str(ended.pk)}
+    assert client.post(page(world, path), form).status_code == 409
+    now = draft_of(world, world.alice)
+    assert now is not None
+    assert now.content == "Another thought."
+    assert client.post(page(world, path), {**form, "draft": str(now.pk)}).status_code == 302
+
+
 def test_a_draft_is_thrown_away(world: World, sign_in: SignIn) -> None:
     push(world, "Be kind.")
     client = sign_in(world.alice)
