@@ -27,10 +27,7 @@ def measure(*, seconds: float) -> dict[str, Any]:
     """State each fact once, then talk for three times as long as others measure."""
     with stage() as ready:
         agent, token = make_agent()
-        for module in ("embedder", "context", "ibex.worker"):
-            ready.start(module)
-        ready.start("ibex.serve", "api")
-        ready.start("proxy")
+        ready.start_all()
         target = Target(8080 + ready.offset, PATH, caller(agent, token), said)
         once = Target(target.port, PATH, target.headers, lambda n: said_of(n, n))
         asyncio.run(constant_rate(once, per_second=PER_SECOND, seconds=SERVICES / PER_SECOND))

@@ -31,10 +31,7 @@ def measure(*, seconds: float) -> dict[str, Any]:  # noqa: ARG001 - counts, not 
     """Measure sessions that end alone, and some that end together."""
     with stage() as ready:
         agent, token = make_agent()
-        for module in ("embedder", "context", "ibex.worker"):
-            ready.start(module)
-        ready.start("ibex.serve", "api")
-        ready.start("proxy")
+        ready.start_all()
         alone = [_end_one(ready, agent, token) for _ in range(RUNS)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             together = list(pool.map(lambda _: _end_one(ready, agent, token), range(AT_ONCE)))

@@ -48,6 +48,13 @@ class Stage:
         self.processes[module] = process.start(path="/readyz", timeout_s=120)
         return process
 
+    def start_all(self) -> None:
+        """Start one of each process that a request and what is learned from it need."""
+        for module in ("embedder", "context", "ibex.worker"):
+            self.start(module)
+        self.start("ibex.serve", "api")
+        self.start("proxy")
+
     def pid(self, module: str) -> int:
         """Return a process's id."""
         process = self.processes[module].process
