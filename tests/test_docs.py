@@ -1,13 +1,11 @@
 """The documentation names what the code has; a name that is missing fails here."""
 
-import importlib
 import re
-from collections.abc import Iterator
 
 import pytest
-from django.urls import URLPattern, URLResolver
 
 from tests.conftest import ROOT
+from tests.urlconfs import routes_of
 
 PACKAGES = (
     *("agents", "analytics", "context", "directives", "embedder", "ibex"),
@@ -24,15 +22,6 @@ def error_codes() -> set[str]:
     return {code for path in sources for code in CODE.findall(path.read_text())}
 
 
-def routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
-    for pattern in patterns:
-        path = prefix + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            yield from routes(pattern.url_patterns, path)
-        else:
-            yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
-
-
 def test_every_error_code_is_explained() -> None:
     codes = error_codes()
     assert len(codes) > 20
@@ -41,10 +30,10 @@ def test_every_error_code_is_explained() -> None:
 
 @pytest.mark.parametrize("role", ["api", "memory"])
 def test_every_api_route_is_listed(role: str) -> None:
-    urls = importlib.import_module(f"ibex.urls.{role}")
+    routes = [re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path) for path, _ in routes_of(role)]
     missing = [
         route
-        for route in routes(urls.urlpatterns)
+        for route in routes
         if f"{route}`" not in REFERENCE and route.rsplit("/", 1)[1] not in _short_forms()
     ]
     assert missing == []

@@ -2,14 +2,12 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver
 
 from agents.models import Agent
 from agents.services import create_agent
@@ -31,6 +29,7 @@ from tests.api.rows import (
     make_token,
 )
 from tests.conftest import ROOT, TESTS, SignIn, World
+from tests.urlconfs import routes_of
 
 ROLES = ("memory", "api")
 SIGNED = {"/api/v1/archives/<str:signed>"}
@@ -49,22 +48,10 @@ class Route(NamedTuple):
     action: str
 
 
-def walk(role: str) -> Iterator[tuple[str, URLPattern]]:
-    def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in patterns:
-            path = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from _walk(pattern.url_patterns, path)
-            else:
-                yield path, pattern
-
-    yield from _walk(import_module(f"ibex.urls.{role}").urlpatterns, "/")
-
-
 def routes() -> list[Route]:
     found = []
     for role in ROLES:
-        for path, pattern in walk(role):
+        for path, pattern in routes_of(role):
             if path in SIGNED | OPEN:
                 continue
             for method, action in pattern.callback.actions.items():

@@ -6,9 +6,7 @@ adds one that answers no whole page says why in `NO_PAGE`. Otherwise the tests t
 
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +23,7 @@ from django.core.files.storage import storages
 from django.db.models import Min
 from django.http import HttpRequest
 from django.test import Client
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern
 from fido2 import cbor
 from fido2.utils import websafe_encode
 
@@ -50,6 +48,7 @@ from tests.console.route_table import DIRECTIVE, MEMORY, OPEN, ORG, OWN, RESET, 
 from tests.identity.doors import attempt
 from tests.sessions.archives import ended_and_archived
 from tests.sessions.turns import make_session, record_turn
+from tests.urlconfs import routes_of
 
 PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 """A parameter of a route, as `path` or as `re_path` writes it."""
@@ -94,16 +93,7 @@ Those that take no GET at all are in the table of the matrix as 405.
 
 def patterns() -> list[tuple[str, URLPattern]]:
     """Walk the console's URLconf."""
-
-    def walk(found: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
-        for pattern in found:
-            path = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from walk(pattern.url_patterns, path)
-            else:
-                yield path, pattern
-
-    return list(walk(import_module("ibex.urls.dashboard").urlpatterns, "/"))
+    return routes_of("dashboard")
 
 
 PATHS = [path for path, _pattern in patterns()]

@@ -13,25 +13,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ibex.embedded.redis import Redis
-from tests.control.conftest import eventually, make_api
-from tests.processes import ServerProcess, free_offset
+from tests.control.conftest import eventually
+from tests.processes import ServerProcess
 from tests.proxy.conftest import Talker
-from tests.proxy.provider import ProviderPeer
-from tests.proxy.test_control import (
-    CONTROL,
+from tests.proxy.listening import (
     STALE_S,
     Relay,
     Witness,
+    api,
     connected,
     counted,
+    relay,
     talker,
     until_kept,
 )
+from tests.proxy.provider import ProviderPeer
 
 if TYPE_CHECKING:
     from ibex.embedded.processes import Process
 
-__all__ = ["connected", "talker"]
+__all__ = ["api", "connected", "relay", "talker"]
 
 
 class OwnRedis:
@@ -73,24 +74,8 @@ def proxy_env(database_url: str, own_redis: OwnRedis, provider: ProviderPeer) ->
 
 
 @pytest.fixture(scope="module")
-def api(
-    database_url: str, own_redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServerProcess]:
-    env = {
-        "IBEX_PORT_OFFSET": str(free_offset("api")),
-        "IBEX_DATABASE_URL": database_url,
-        "IBEX_REDIS_URL": own_redis.store.url,
-    }
-    server = make_api(env, tmp_path_factory.mktemp("api") / "log").start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def relay(api: ServerProcess) -> Iterator[Relay]:
-    between = Relay(f"ws://127.0.0.1:{api.port}{CONTROL}").start()
-    yield between
-    between.stop()
+def own_redis_url(own_redis: OwnRedis) -> str:
+    return own_redis.store.url
 
 
 def until_let_in(relay: Relay, after: float) -> float:
