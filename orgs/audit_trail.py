@@ -49,8 +49,11 @@ class AuditRow:
         return (self.event.subject_details or {}).get("subject")
 
 
-def audit_rows(events: Iterable[AuditEvent]) -> list[AuditRow]:
-    """Show events; one query for each kind of target among them. Call inside the tenant."""
+def audit_rows(events: Iterable[AuditEvent], *, longest: int | None = MAX_SHOWN) -> list[AuditRow]:
+    """Show events; one query for each kind of target among them. Call inside the tenant.
+
+    What a value has beyond `longest` characters is cut; None shows all of it.
+    """
     events = list(events)
     urls = _addresses(events)
     return [
@@ -58,28 +61,30 @@ def audit_rows(events: Iterable[AuditEvent]) -> list[AuditRow]:
             event,
             urls.get((event.target_type, event.target_id)),
             event.target_type.rpartition(".")[2].replace("_", " "),
-            changes(event.before, event.after),
+            changes(event.before, event.after, longest=longest),
         )
         for event in events
     ]
 
 
-def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[Change]:
+def changes(
+    before: dict[str, Any] | None, after: dict[str, Any] | None, *, longest: int | None = MAX_SHOWN
+) -> list[Change]:
     """Name what differs between two sides; what both say alike is left out."""
     old, new = before or {}, after or {}
     names = [*old, *(name for name in new if name not in old)]
     return [
-        Change(name, _shown(old, name), _shown(new, name))
+        Change(name, _shown(old, name, longest), _shown(new, name, longest))
         for name in names
         if name not in old or name not in new or old[name] != new[name]
     ]
 
 
-def _shown(side: dict[str, Any], name: str) -> str | None:
+def _shown(side: dict[str, Any], name: str, longest: int | None) -> str | None:
     if name not in side:
         return None
     text = _words(side[name])
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}…"
 
 
 def _words(value: Any) -> str:

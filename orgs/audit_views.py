@@ -35,6 +35,6 @@ def audit(request: OrgRequest) -> HttpResponse:
 def audit_event(request: OrgRequest, event_id: UUID) -> HttpResponse:
     """Show one event with all that it holds; the list's panel gets the fragment alone."""
     event = get_object_or_404(AuditEvent, org_id=request.access.org_id, pk=event_id)
-    (row,) = audit_rows([event])
+    (row,) = audit_rows([event], longest=None)
     context = {"row": row, "event": event}
     return render_row(request, "orgs/audit_event.html", "orgs/_audit_event.html", context)

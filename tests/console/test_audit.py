@@ -76,6 +76,8 @@ def test_only_what_differs_is_shown() -> None:
     (long,) = changes(None, {"a": "x" * 5_000})
     assert long.after is not None
     assert len(long.after) == 201
+    (whole,) = changes(None, {"a": "x" * 5_000}, longest=None)
+    assert whole.after == "x" * 5_000
 
 
 @pytest.mark.parametrize(("role", "status"), [("admin", 200), ("member", 403), ("viewer", 403)])
