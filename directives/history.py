@@ -193,9 +193,10 @@ def _copy(
     request: OrgRequest, agent: Agent, *, draft: UUID | None, revision: int, **said: Any
 ) -> None:
     """Save a copy as one's own draft; one that is there already is not made twice."""
-    seen = {"draft_id": draft, "revision": revision}
     try:
-        services.save_draft(agent=agent, actor=request.actor, **seen, **said)
+        services.save_draft(
+            agent=agent, actor=request.actor, draft_id=draft, revision=revision, **said
+        )
     except DraftConflict:
         mine = own_draft(agent, request.actor)
         if any(getattr(mine, name, None) != value for name, value in said.items()):

@@ -70,12 +70,16 @@ def lockout_page(
     return render(request, "identity/locked_out.html", context, status=TOO_MANY)
 
 
-def lockouts_of(org_id: UUID) -> list[Lockout]:
+def lockouts_of(org_id: UUID, operator: Operator | None = None) -> list[Lockout]:
     """List lockouts of an organization's members, inside its tenant; the next to end first.
 
-    At most `MAX_SHOWN`: whoever knows the members' addresses can lock out all of them.
+    At most `MAX_SHOWN`: whoever knows the members' addresses can lock out all of them. With an
+    operator, theirs alone.
     """
-    return _read(_counted(org_id).order_by("latest", "first")[:MAX_SHOWN])
+    counted = _counted(org_id)
+    if operator is not None:
+        counted = counted.filter(username=operator.email)
+    return _read(counted.order_by("latest", "first")[:MAX_SHOWN])
 
 
 def lift(*, org_id: UUID, lockout_id: int, actor: Actor) -> Lockout | None:

@@ -66,7 +66,11 @@ def bell(request: OrgRequest) -> HttpResponse:
 
     What ended since it was asked last is told once, with a link.
     """
-    ended = list(_ended(request).order_by("-finished_at", "-pk")[: MAX_UNREAD + 1])
+    ended = list(
+        _ended(request)
+        .defer("parameters", "checkpoint", "result")
+        .order_by("-finished_at", "-pk")[: MAX_UNREAD + 1]
+    )
     key = f"jobs_told:{request.access.org_id}"
     told = parse_datetime(request.session.get(key, "")) or timezone.now()
     news = [row for row in ended if row.finished_at and row.finished_at > told]

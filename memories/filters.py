@@ -11,7 +11,6 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from agents.models import Agent
-from ibex.counts import CAP, capped
 from ibex.filtering import MAX_AGENTS, AgentChoice, Condition, Facet, ListFilter
 from memories.indexing.terms import count_terms
 from memories.models import Category, Memory, MemoryQuerySet, MemoryTag, Posting
@@ -227,18 +226,19 @@ class MemoryFilter(ListFilter):
         is_sorted = bool(self.value("sort")) and self.search_mode != "semantic"
         return bool(self.sought) and not self.reads_recent and not is_sorted
 
-    @property
+    @cached_property
     def count(self) -> str:
-        """How many rows match; what relevance orders is counted as it is shown."""
+        """How many rows match; what relevance orders is counted once it is ranked."""
         if self.overseen and self.found is not None:
             return f"{MAX_FOUND}+" if self.found > MAX_FOUND else str(self.found)
-        return self._rows_counted
+        return super().count
 
     @property
     def rows_to_rank(self) -> QuerySet[Any]:
         """The rows that everything but the words leaves."""
-        return self._without_words().rows
+        return self._without_words.rows
 
+    @cached_property
     def _without_words(self) -> Self:
         """Relevance narrows nothing: what is ranked and counted is what the others leave."""
         if not self.overseen:
@@ -262,13 +262,9 @@ class MemoryFilter(ListFilter):
         named = {name for name, _value in self.pairs}
         return bool(named - self.fixed - set(self.modes))
 
-    @cached_property
-    def _rows_counted(self) -> str:
-        return capped(self.rows.order_by().values("pk")[: CAP + 1].count())
-
     @property
     def _counted(self) -> list[Facet]:
-        counts = self._without_words()._facet_counts()  # noqa: SLF001 - of the same kind
+        counts = self._without_words._facet_counts()  # noqa: SLF001 - of the same kind
         return [self._facet(name, counts.get(name, {})) for name in self.facets]
 
     def _said(self, name: str) -> str:

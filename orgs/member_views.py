@@ -56,12 +56,11 @@ def members(request: OrgRequest) -> HttpResponse:
 def member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
     """Show one member: how they sign in, where they are signed in, what locks them out."""
     row = get_object_or_404(_everybody(request.access.org_id), pk=membership_id)
-    locked = [one for one in lockouts_of(request.access.org_id) if one.operator == row.operator]
     context = {
         "member": row,
         "operator": row.operator,
         "browsers": UserSession.objects.filter(user=row.operator).count(),
-        "lockouts": locked,
+        "lockouts": lockouts_of(request.access.org_id, row.operator),
     }
     return render_row(request, "orgs/member.html", "orgs/_member.html", context)
 

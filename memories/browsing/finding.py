@@ -41,11 +41,10 @@ def find_memories(
 
     Without its vector a semantic or hybrid search compares words alone, and says `degraded`.
     """
-    by_meaning_alone = question["mode"] == "semantic" and vector is not None
     query = Query(
         org_id=agent.org_id,
         agent_id=agent.pk,
-        text="" if by_meaning_alone else question["query"],
+        text=compared_words(question["query"], question["mode"], vector),
         now=timezone.now(),
         subject=subject,
         memory_scope="agent" if agent.memory_scope == Agent.MemoryScope.AGENT else "subject",
@@ -65,6 +64,11 @@ def find_memories(
             if one.id in by_id  # unless it was erased this very moment
         ]
     return {"items": items, "degraded": vector is None and question["mode"] != "keyword"}
+
+
+def compared_words(text: str, mode: str, vector: Vector | None) -> str:
+    """Return the words that take part in a search: none in one by meaning, if it can be that."""
+    return "" if mode == "semantic" and vector is not None else text
 
 
 def search(query: Query) -> list[Candidate]:

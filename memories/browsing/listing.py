@@ -10,7 +10,7 @@ from django.utils import timezone
 from ibex.http import read_page
 from ibex.keyset import NEWEST_FIRST, Order, Page
 from memories.browsing.bars import ScoreBar, score_bar
-from memories.browsing.finding import search
+from memories.browsing.finding import compared_words, search
 from memories.filters import MAX_FOUND, MemoryFilter
 from memories.models import Memory, MemoryUse
 from memories.retrieval import Candidate, Query, Vector
@@ -66,13 +66,12 @@ def ranked_rows(filters: MemoryFilter, vector: Vector | None) -> list[MemoryRow]
 
     Without the vector of a semantic or hybrid search, words alone are compared.
     """
-    by_meaning_alone = filters.search_mode == "semantic" and vector is not None
     query = Query(
         org_id=filters.org_id,
         agent_id=filters.overseen[0],
         overseen=filters.overseen,
         subject=filters.sought_person,
-        text="" if by_meaning_alone else filters.sought,
+        text=compared_words(filters.sought, filters.search_mode, vector),
         vector=vector,
         now=timezone.now(),
         limit=MAX_CONSIDERED,

@@ -100,7 +100,7 @@ QUERIES = {
     "/directives/": 13,
     "agent": 12,
     "memories": 21,
-    "found": 29,
+    "found": 28,
     "sessions": 14,
     "directive": 10,
     "memory": 14,
