@@ -211,7 +211,7 @@ def _unsaved(agent: Agent) -> Any:
     """Return the draft that one would begin: the active text, as yet unsaved."""
     start = begin(agent, None).initial
     draft = DirectiveDraft(
-        agent=agent, content=start["content"], base_version=start["base_version"]
+        pk=None, agent=agent, content=start["content"], base_version=start["base_version"]
     )
     draft.updated_at = None  # type: ignore[assignment] # it was never saved
     return draft

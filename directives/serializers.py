@@ -55,7 +55,8 @@ class NewDraft(StrictSerializer):
     """What the caller is writing.
 
     `revision` is the save that it was written on top of, 0 for none; without it the text replaces
-    whatever the caller saved. `injection_mode` null leaves the place in the prompt as it is.
+    whatever the caller saved. `draft_id` says of which draft that save was: after a push or a
+    deletion the next one counts anew. `injection_mode` null leaves the place in the prompt as it is.
     """
 
     content = Text(trim_whitespace=False, allow_blank=True)
@@ -65,6 +66,7 @@ class NewDraft(StrictSerializer):
     )
     reason = Text(required=False, allow_blank=True, max_length=MAX_REASON)
     revision = serializers.IntegerField(required=False, min_value=0, max_value=MAX_NUMBER)
+    draft_id = serializers.UUIDField(required=False, allow_null=True)
 
 
 class DiffQuery(StrictSerializer):
@@ -119,14 +121,16 @@ class DirectiveSerializer(serializers.Serializer[Any]):
 
 
 class DraftSerializer(serializers.ModelSerializer[DirectiveDraft]):
-    """The caller's draft; `revision` 0 and no `updated_at` until it is saved."""
+    """The caller's draft; `revision` 0, no `draft_id` and no `updated_at` until it is saved."""
 
+    draft_id = serializers.UUIDField(source="pk", allow_null=True)
     updated_at = serializers.DateTimeField(allow_null=True)
 
     class Meta:
         model = DirectiveDraft
         fields = [
             "agent_id",
+            "draft_id",
             "content",
             "base_version",
             "injection_mode",

@@ -198,7 +198,7 @@ def test_a_draft_begins_with_the_active_text_and_is_saved(world: World, alice: A
     alice.post(path(world, "/push"), new())
     began = alice.get(path(world, "/draft")).json()
     assert (began["content"], began["base_version"], began["revision"]) == ("Be kind.", 1, 0)
-    assert began["updated_at"] is None
+    assert (began["draft_id"], began["updated_at"]) == (None, None)
     body = {"content": "Be kinder.", "base_version": 1, "reason": "So far", "revision": 0}
     saved = alice.call("PUT", path(world, "/draft"), body).json()
     assert (saved["content"], saved["reason"], saved["revision"]) == ("Be kinder.", "So far", 1)
@@ -208,6 +208,21 @@ def test_a_draft_begins_with_the_active_text_and_is_saved(world: World, alice: A
     for _twice in range(2):
         assert alice.delete(path(world, "/draft")).status_code == 204
     assert alice.get(path(world, "/draft")).json() == began
+
+
+def test_a_save_of_a_draft_that_ended_replaces_nothing_of_the_next(
+    world: World, alice: Api
+) -> None:
+    body = {"content": "Be kind.", "base_version": 0, "revision": 0, "draft_id": None}
+    ended = alice.call("PUT", path(world, "/draft"), body).json()
+    alice.delete(path(world, "/draft"))
+    now = alice.call("PUT", path(world, "/draft"), {**body, "content": "Be brief."}).json()
+    assert ended["revision"] == now["revision"] == 1
+    late = {**body, "revision": 1, "draft_id": ended["draft_id"]}
+    refused(alice.call("PUT", path(world, "/draft"), late), 409, "DRAFT_CONFLICT")
+    assert alice.get(path(world, "/draft")).json() == now
+    seen = {**late, "draft_id": now["draft_id"]}
+    assert alice.call("PUT", path(world, "/draft"), seen).json()["content"] == "Be kind."
 
 
 def test_each_caller_has_a_draft_of_their_own(
@@ -232,6 +247,7 @@ def test_each_caller_has_a_draft_of_their_own(
         {"content": "x" * 131_073},
         {"base_version": 5},
         {"revision": "x"},
+        {"draft_id": "x"},
         {"injection_mode": "nonsense"},
         {"reason": "x" * 501},
         {"subject": "x"},
