@@ -56,7 +56,8 @@ class NewDraft(StrictSerializer):
 
     `revision` is the save that it was written on top of, 0 for none; without it the text replaces
     whatever the caller saved. `draft_id` says of which draft that save was: after a push or a
-    deletion the next one counts anew. `injection_mode` null leaves the place in the prompt as it is.
+    deletion the next one counts anew. `injection_mode` null leaves the place in the prompt as it
+    is.
     """
 
     content = Text(trim_whitespace=False, allow_blank=True)
