@@ -23,9 +23,10 @@ from context.repetition import without_repetition
 from context.trace import empty_trace, trace
 from embedder.client import EmbedderClient
 from embedder.errors import EmbeddingUnavailable, TextRefused
+from ibex.logs import Sparing
 from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_async
 
-log = structlog.get_logger(__name__)
+log = Sparing(structlog.get_logger(__name__))
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 AWAY = (psycopg.Error, TimeoutError, OSError)
@@ -69,7 +70,7 @@ class Assembler:
             retrieval = await self._within(left_s, self.retrieve(query))
         except AWAY as error:
             reason = type(error).__name__
-            log.warning("context.nothing_retrieved", reason=reason)
+            log.warn("context.nothing_retrieved", reason)
             return _count(_nothing("L2", reason, started), started)
         metrics.CANDIDATES.observe(retrieval.pool)
         packing = time.perf_counter()

@@ -5,6 +5,8 @@ Tracebacks carry no locals: a frame's locals may hold prompt, memory or directiv
 
 import logging
 import logging.config
+import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,3 +98,24 @@ def _named(service: str) -> Any:
         return event
 
     return add_service
+
+
+class Sparing:
+    """Warnings that would come with every request: each is said once in `every_s`, with its count.
+
+    What is away or overloaded has no time to write thousands of lines a second.
+    """
+
+    def __init__(self, logger: Any, every_s: float = 10.0) -> None:
+        self._logger = logger
+        self._every_s = every_s
+        self._unsaid: Counter[tuple[str, str]] = Counter()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def warn(self, event: str, reason: str) -> None:
+        """Say it, with how often it happened since it was said last; or only count it."""
+        key, now = (event, reason), time.monotonic()
+        self._unsaid[key] += 1
+        if now - self._said_at.get(key, -self._every_s) >= self._every_s:
+            self._said_at[key] = now
+            self._logger.warning(event, reason=reason, times=self._unsaid.pop(key))

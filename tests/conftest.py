@@ -230,6 +230,12 @@ def make_world() -> World:
     return World(acme, elsewhere, alice, mallory, scout, spy)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files_are_looked_for_when_asked() -> None:
+    """Each `Client` loads the middleware anew, and would list every static file as it does."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
 @pytest.fixture(autouse=True)
 def no_grudge_against_the_embedder() -> None:
     """A process leaves an embedder alone that was away; the next test has another one."""

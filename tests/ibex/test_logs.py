@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import DataError, connection, transaction
 
-from ibex.logs import logging_config
+from ibex.logs import Sparing, logging_config
 
 CANARY = "zanzibar-canary"
 
@@ -60,3 +60,24 @@ def test_a_database_error_is_logged_without_the_row_it_quotes(written: io.String
     line = only_line(written)
     assert "DataError" in json.dumps(line)
     assert CANARY not in json.dumps(line)
+
+
+def test_a_warning_that_repeats_is_said_once_a_span_with_its_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[tuple[str, int]] = []
+
+    class Listening:
+        def warning(self, event: str, *, reason: str, times: int) -> None:
+            said.append((f"{event} {reason}", times))
+
+    now = 100.0
+    monkeypatch.setattr("ibex.logs.time.monotonic", lambda: now)
+    log = Sparing(Listening(), every_s=10)
+    for _request in range(500):
+        log.warn("nothing", "Busy")
+    log.warn("nothing", "TimeoutError")
+    assert said == [("nothing Busy", 1), ("nothing TimeoutError", 1)]
+    now = 110.0
+    log.warn("nothing", "Busy")
+    assert said[2:] == [("nothing Busy", 500)]
