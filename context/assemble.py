@@ -70,7 +70,7 @@ class Assembler:
             retrieval = await self._within(left_s, self.retrieve(query))
         except AWAY as error:
             reason = type(error).__name__
-            log.warn("context.nothing_retrieved", reason)
+            log.warning("context.nothing_retrieved", reason)
             return _count(_nothing("L2", reason, started), started)
         metrics.CANDIDATES.observe(retrieval.pool)
         packing = time.perf_counter()

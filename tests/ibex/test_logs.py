@@ -75,9 +75,9 @@ def test_a_warning_that_repeats_is_said_once_a_span_with_its_count(
     monkeypatch.setattr("ibex.logs.time.monotonic", lambda: now)
     log = Sparing(Listening(), every_s=10)
     for _request in range(500):
-        log.warn("nothing", "Busy")
-    log.warn("nothing", "TimeoutError")
+        log.warning("nothing", "Busy")
+    log.warning("nothing", "TimeoutError")
     assert said == [("nothing Busy", 1), ("nothing TimeoutError", 1)]
     now = 110.0
-    log.warn("nothing", "Busy")
+    log.warning("nothing", "Busy")
     assert said[2:] == [("nothing Busy", 500)]
