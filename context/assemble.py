@@ -26,7 +26,7 @@ from embedder.errors import EmbeddingUnavailable, TextRefused
 from ibex.logs import Sparing
 from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_async
 
-log = Sparing(structlog.get_logger(__name__))
+sparing = Sparing(structlog.get_logger(__name__))
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 AWAY = (psycopg.Error, TimeoutError, OSError)
@@ -70,7 +70,7 @@ class Assembler:
             retrieval = await self._within(left_s, self.retrieve(query))
         except AWAY as error:
             reason = type(error).__name__
-            log.warning("context.nothing_retrieved", reason)
+            sparing.say("context.nothing_retrieved", reason)
             return _count(_nothing("L2", reason, started), started)
         metrics.CANDIDATES.observe(retrieval.pool)
         packing = time.perf_counter()

@@ -112,8 +112,8 @@ class Sparing:
         self._unsaid: Counter[tuple[str, str]] = Counter()
         self._said_at: dict[tuple[str, str], float] = {}
 
-    def warn(self, event: str, reason: str) -> None:
-        """Say it, with how often it happened since it was said last; or only count it."""
+    def say(self, event: str, reason: str) -> None:
+        """Warn of it, with how often it happened since it was said last; or only count it."""
         key, now = (event, reason), time.monotonic()
         self._unsaid[key] += 1
         if now - self._said_at.get(key, -self._every_s) >= self._every_s:

@@ -73,11 +73,11 @@ def test_a_warning_that_repeats_is_said_once_a_span_with_its_count(
 
     now = 100.0
     monkeypatch.setattr("ibex.logs.time.monotonic", lambda: now)
-    log = Sparing(Listening(), every_s=10)
+    sparing = Sparing(Listening(), every_s=10)
     for _request in range(500):
-        log.warning("nothing", "Busy")
-    log.warning("nothing", "TimeoutError")
+        sparing.say("nothing", "Busy")
+    sparing.say("nothing", "TimeoutError")
     assert said == [("nothing Busy", 1), ("nothing TimeoutError", 1)]
     now = 110.0
-    log.warning("nothing", "Busy")
+    sparing.say("nothing", "Busy")
     assert said[2:] == [("nothing Busy", 500)]
