@@ -66,10 +66,12 @@ async def retrieve_async(
             try:
                 statement = steps.send(Reply(rows, vector))
             except StopIteration as done:
+                await connection.commit()  # psycopg forgets prepared statements at a rollback
                 return _result(done)
             cursor = await connection.execute(statement.sql, statement.parameters)
-    finally:
-        await connection.rollback()  # nothing was written; the tenant ends with the transaction
+    except BaseException:
+        await connection.rollback()
+        raise
 
 
 def _result(done: StopIteration) -> Retrieval:

@@ -109,21 +109,20 @@ WITH corpus AS MATERIALIZED (
            sum(known.documents) OVER (ORDER BY known.documents, given.term) AS covered
     FROM unnest(%(terms)s::text[]) AS given (term)
     LEFT JOIN {_term_statistics(query)}
-), rarest AS (
+), rarest AS MATERIALIZED (
     SELECT term, mean_length, {idf("asked.documents")} AS idf FROM asked CROSS JOIN corpus
     WHERE asked.documents > 0 AND (covered <= {MAX_MATCHES} OR covered = asked.documents)
-), matches AS (
+), matches AS MATERIALIZED (
     SELECT item_id, kind, sum({bm25("frequency", "length")}) AS score
     FROM rarest {_postings(query)} GROUP BY item_id, kind
-), ranked AS (
-    SELECT item_id, kind, row_number() OVER (PARTITION BY kind ORDER BY score DESC, item_id) AS rank
-    FROM matches
 )
 SELECT NULL::text, NULL::int, term, asked.documents, {idf("asked.documents")}, {idf("1")},
        corpus.mean_length
 FROM asked CROSS JOIN corpus
 UNION ALL
-SELECT item_id::text, kind, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE rank <= {PER_BRANCH}
+({_best_matches(MEMORY)})
+UNION ALL
+({_best_matches(PASSAGE)})
 UNION ALL
 SELECT m.id::text, {MEMORY}, NULL, NULL, NULL, NULL, NULL FROM memories_memory m
 WHERE m.pinned AND {"false" if query.overseen else visible}
@@ -185,6 +184,11 @@ def _postings(query: Query) -> str:
           AND {posting_is_visible(query)}
         ORDER BY o.item_id DESC LIMIT {count}
     ) AS posting"""  # noqa: S608 - our own conditions
+
+
+def _best_matches(kind: int) -> str:
+    return f"""SELECT item_id::text, kind, NULL, NULL, NULL, NULL, NULL FROM matches
+WHERE kind = {kind} ORDER BY score DESC, item_id LIMIT {PER_BRANCH}"""  # noqa: S608 - constants
 
 
 def _scored_memories(query: Query, *, has_vector: bool) -> str:
