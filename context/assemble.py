@@ -19,6 +19,7 @@ from context.budget import wrapper_tokens
 from context.config import Config
 from context.formatting import format_block, in_order
 from context.packing import Packed, pack
+from context.places import Places
 from context.repetition import without_repetition
 from context.trace import empty_trace, trace
 from embedder.client import EmbedderClient
@@ -32,10 +33,6 @@ Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 AWAY = (psycopg.Error, TimeoutError, OSError)
 GIVE_UP_S = 2.0
 """A server that has not ended a late statement after so long is not there; the connection goes."""
-
-
-class Busy(TimeoutError):
-    """All places were taken for as long as a request could wait for one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,9 @@ class Assembler:
         self._pool = pool
         self._embedder = embedder
         self._running: set[asyncio.Task[Retrieval]] = set()
-        self._places = asyncio.Semaphore(config.concurrency)
+        self._places = Places(config.concurrency)
+        self._patience_s = config.deadline_s - config.branch_deadline_s
+        """How long a request waits for its place: no longer than leaves time for the search."""
 
     async def assemble(self, query: Query, *, budget_tokens: int, max_items: int) -> Assembled:
         """Return what is known that matters. Never raises for what is away or late."""
@@ -65,7 +64,7 @@ class Assembler:
         if max_items < 1 or budget_tokens <= wrapper_tokens():
             return _count(_nothing("L0", "no_room", started), started)
         try:
-            await self._take_place()
+            await self._places.take(self._patience_s)
             left_s = self._config.deadline_s - (time.perf_counter() - started)
             retrieval = await self._within(left_s, self.retrieve(query))
         except AWAY as error:
@@ -89,19 +88,6 @@ class Assembler:
         finally:
             embedding.cancel()
 
-    async def _take_place(self) -> None:
-        """Wait for one of the places, but no longer than leaves time for the search itself.
-
-        When more is asked than can be done, some get an answer and the others know at once;
-        without places all would work side by side and all be late. Raises `Busy`.
-        """
-        patience_s = self._config.deadline_s - self._config.branch_deadline_s
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise Busy from error
-
     async def _within(self, left_s: float, work: Coroutine[Any, Any, Retrieval]) -> Retrieval:
         """Wait until the deadline. What is late ends by itself, and its connection is used again.
 
@@ -118,7 +104,7 @@ class Assembler:
 
     def _finish(self, task: asyncio.Task[Retrieval]) -> None:
         self._running.discard(task)
-        self._places.release()
+        self._places.free()
         if not task.cancelled():
             task.exception()  # looked at, so that the loop does not report it
 

@@ -1,5 +1,6 @@
 """From scored rows to candidates in order: relevance, neighbours, floor, multipliers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,14 @@ class Ranking:
 
     def candidates(self, indices: Sequence[int]) -> list[Candidate]:
         """Build the candidates at these indices."""
-        return [_candidate(Row._make(self.rows[index]), self._scores(index)) for index in indices]
+        parts = (
+            *(self.bm25, self.cosine, self.matches.share, self.z_bm25, self.z_cosine),
+            *(self.relevance, self.smoothed, self.recency, self.usefulness, self.confidence),
+            self.final,
+        )
+        scores = np.stack(parts)[:, indices].T.tolist()
+        rows = [Row._make(self.rows[index]) for index in indices]
+        return [_candidate(row, _scores(*own)) for row, own in zip(rows, scores, strict=True)]
 
     def _match(self, words: Words) -> Matches:
         return words.matches(numbers(self.rows, "matched"), numbers(self.rows, "mass"))
@@ -115,22 +123,6 @@ class Ranking:
         self.confidence = multipliers.confidence(numbers(self.rows, "confidence"))
         product = self.recency * self.usefulness * self.confidence
         self.final = multipliers.positive(self.smoothed) * product
-
-    def _scores(self, index: int) -> Scores:
-        cosine = float(self.cosine[index])
-        return Scores(
-            bm25=float(self.bm25[index]),
-            cosine=None if np.isnan(cosine) else cosine,
-            share=float(self.matches.share[index]),
-            z_bm25=float(self.z_bm25[index]),
-            z_cosine=float(self.z_cosine[index]),
-            relevance=float(self.relevance[index]),
-            smoothed=float(self.smoothed[index]),
-            recency=float(self.recency[index]),
-            usefulness=float(self.usefulness[index]),
-            confidence=float(self.confidence[index]),
-            final=float(self.final[index]),
-        )
 
 
 def _places(passages: Sequence[RawRow]) -> Places:
@@ -155,3 +147,7 @@ def _candidate(row: Row, scores: Scores) -> Candidate:
         part=row.part if is_passage else None,
         role=row.role,
     )
+
+
+def _scores(bm25: float, cosine: float, *others: float) -> Scores:
+    return Scores(bm25, None if math.isnan(cosine) else cosine, *others)
