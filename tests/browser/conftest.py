@@ -71,9 +71,13 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once; without it the tests are skipped here, never in CI."""
+    """Start Chromium once; without it the tests are skipped here, never in CI.
+
+    It goes with the last test of this package: Playwright leaves a loop in the thread, which other
+    tests take for their own.
+    """
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("CI installs chromium; it is not on PATH.")

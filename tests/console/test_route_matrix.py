@@ -5,6 +5,8 @@ What each of them gets is written down in `route_table`; here the URLconf is wal
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -196,6 +198,7 @@ class Matrix:
     def __init__(self, world: World, rows: Known) -> None:
         self.world, self.rows = world, rows
         self.bodies = bodies(world, rows)
+        self._signed_in: dict[Operator, SimpleCookie] = {}
 
     def address(self, path: str) -> str:
         return address(path, self.rows, **instead(path, self.rows))
@@ -209,15 +212,22 @@ class Matrix:
     def ask(self, method: str, path: str, operator: Operator | None, **options: Any) -> Any:
         """Send one request and take back what it did."""
         client = Client(raise_request_exception=False, **options.pop("client", {}))
+        if operator is not None:
+            client.cookies = self._cookies(operator)
         with taken_back():
-            if operator is not None:
-                client.force_login(operator)
-                confirmed(client, operator)
             if method == "GET":
                 query = options.pop("query", None)
                 where = self.address(path) if query is None else self.path(path) + query
                 return client.get(where, **options)
             return client.post(self.address(path), options.pop("body", self.body(path)), **options)
+
+    def _cookies(self, operator: Operator) -> SimpleCookie:
+        """Sign in once; every request brings the same cookies, and what it did to them is gone."""
+        if operator not in self._signed_in:
+            client = Client()
+            client.force_login(operator)
+            self._signed_in[operator] = confirmed(client, operator).cookies
+        return deepcopy(self._signed_in[operator])
 
     def statuses(self, operator: Operator | None, paths: Iterable[str]) -> dict[str, Pair]:
         """Ask each route by GET and by POST."""
