@@ -1,5 +1,6 @@
 """Every write to sessions that is not the recorder's (which has its own SQL, `proxy/store.py`)."""
 
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -47,6 +48,13 @@ def note_body_read(*, turn: Turn, part: str, actor: Actor) -> None:
     with tenant(turn.org_id):
         after = {"part": part, "session": str(turn.session_id), "turn": turn.index}
         audit.record("turn.body_read", turn, actor=actor, after=after, subject=turn.subject)
+
+
+def note_raw_read(*, session: Session, turns: Sequence[int], actor: Actor) -> None:
+    """Write down that somebody read turns' bodies on a page, as they were sent."""
+    with tenant(session.org_id):
+        after = {"first_turn": min(turns), "last_turn": max(turns)}
+        audit.record("session.raw_read", session, actor=actor, after=after, subject=session.subject)
 
 
 def _end(session: Session, actor: Actor, how: HowItEnded, reason: str = "") -> Session:

@@ -19,10 +19,12 @@ from agents.models import Agent
 from ibex.bulk import bulk_bar, bulk_page
 from ibex.errors import DomainError
 from ibex.http import read_page, render_list, wants_fragment
+from ibex.notices import tell
 from ibex.tenancy import tenant
 from memories.browsing.finding import query_vector
 from memories.models import Memory
 from memories.services import archive_memory, pin_memory, quarantine_memory
+from memories.views.undo import undo_address
 from orgs.access import OrgRequest, operator_page
 from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
@@ -236,13 +238,16 @@ def act_on_memory(
     if ACTIONS[action].needs & ~request.access.permissions:
         raise PermissionDenied
     reason = f"Seen in turn {index} of session {session_id}."
+    back = reverse("why", args=[session_id, index])
     try:
-        ACTIONS[action].service(memory=memory, actor=request.actor, reason=reason)
+        changed = ACTIONS[action].service(memory=memory, actor=request.actor, reason=reason)
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, ACTIONS[action].done)
-    return redirect("why", session_id, index)
+        has_version = changed.updated_at > memory.updated_at  # else there is nothing to go back to
+        undo = undo_address(request, back) if has_version else ""
+        tell(request, ACTIONS[action].done, undo=undo)
+    return redirect(back)
 
 
 def _listed(request: OrgRequest) -> OrgQuerySet[Session]:
@@ -283,10 +288,13 @@ def _conversation(
     if said["turn"] is not None:
         return redirect("turn", row.pk, min(said["turn"], max(row.turn_count - 1, 0)))
     found = find_in_session(row, said["q"], said["found_from"] or 0) if said["q"] else None
+    conversation = read_conversation(row, form.place)
+    if seen := [view.turn.index for view in conversation.turns if view.raw is not None]:
+        services.note_raw_read(session=row, turns=seen, actor=request.actor)
     context = {
         "session": row,
         "agent": row.agent,
-        "conversation": read_conversation(row, form.place),
+        "conversation": conversation,
         "begins_with": first_words(row),
         "place": form.place,
         "words": said["q"],

@@ -122,6 +122,7 @@
       for (const button of steps.querySelectorAll("button"))
         button.addEventListener("click", () => go(Number(button.dataset.step)));
       document.addEventListener("keydown", (event) => {
+        if (document.body.dataset.shortcuts === "off") return;
         if (event.target.closest("input:not([type=radio]), textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
         if (event.key === "j") go(1);
         if (event.key === "k") go(-1);

@@ -10,10 +10,12 @@
   };
   const isTyping = (element) => element?.matches("input, textarea, select, [contenteditable]");
 
+  /* The next case comes to where the decided one stood; no other swap moves anybody's focus. */
+  let decided = 0;
   document.querySelector("[data-focus]")?.focus();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (document.documentElement.dataset.shortcuts === "off") return;
+    if (document.body.dataset.shortcuts === "off") return;
     if (event.key === "j" || event.key === "k") {
       event.preventDefault();
       go(event.key === "j" ? 1 : -1);
@@ -21,7 +23,13 @@
       current()?.querySelector(`[data-key="${event.key}"]:enabled`)?.click();
     }
   });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const one = event.target.closest("[data-case]");
+    if (one) decided = cases().indexOf(one);
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.id === "review" || document.getElementById("review")) cases()[0]?.focus();
+    if (event.target.id !== "review") return;
+    const all = cases();
+    all[Math.min(decided, all.length - 1)]?.focus();
   });
 })();

@@ -80,18 +80,18 @@
   });
 
   /* What was done can be taken back for ten seconds, longer while it is looked at. */
-  for (const form of document.querySelectorAll("[data-undo]")) {
+  const endLater = (form) => {
     const notice = form.closest(".notice");
     const end = () => {
       if (notice.matches(":hover, :focus-within")) setTimeout(end, 1000);
       else form.remove();
     };
     setTimeout(end, UNDO_MS);
-  }
+  };
 
   /* Copy buttons, only where the browser lets us. */
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    if (!navigator.clipboard) continue;
+  const offerCopy = (button) => {
+    if (!navigator.clipboard) return;
     button.hidden = false;
     button.addEventListener("click", async () => {
       const polite = document.getElementById("polite");
@@ -102,7 +102,19 @@
         setTimeout(() => button.classList.remove("copied"), 1500);
       } catch { polite.textContent = "It could not be copied: select it and copy it."; }
     });
-  }
+  };
+
+  /* The page's own, and whatever a swap brings later. */
+  const prepared = new WeakSet();
+  const prepare = () => {
+    for (const [marked, begin] of [["[data-undo]", endLater], ["[data-copy]", offerCopy]])
+      for (const element of document.querySelectorAll(marked)) {
+        if (!prepared.has(element)) begin(element);
+        prepared.add(element);
+      }
+  };
+  prepare();
+  document.addEventListener("htmx:load", prepare);
 
   /* A drawer that was left by its link closes with Escape too. */
   document.addEventListener("keydown", (event) => {

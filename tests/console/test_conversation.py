@@ -185,6 +185,20 @@ def test_the_whole_page_can_be_read_raw(world: World, sign_in: SignIn, story: St
     assert 'class="bubble' not in text
 
 
+@pytest.mark.parametrize(("query", "first", "last"), [("?view=raw", 0, 1), ("?raw=1", 1, 1)])
+def test_whoever_reads_turns_raw_is_written_down(
+    world: World, sign_in: SignIn, story: Story, query: str, first: int, last: int
+) -> None:
+    body(story.session, sign_in, world)
+    with tenant(world.acme):
+        assert not AuditEvent.objects.filter(action="session.raw_read").exists()
+    body(story.session, sign_in, world, query)
+    with tenant(world.acme):
+        event = AuditEvent.objects.get(action="session.raw_read")
+    assert (event.actor_id, event.target_id) == (world.alice.pk, story.session.pk)
+    assert event.after == {"first_turn": first, "last_turn": last}
+
+
 def test_a_link_to_a_turn_leads_to_its_place(world: World, sign_in: SignIn) -> None:
     session = make_session(world.scout)
     for number in range(50):

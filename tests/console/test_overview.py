@@ -1,5 +1,6 @@
 """The overview: an organization's agents, and choosing between organizations."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,6 +35,18 @@ def test_the_overview_lists_agents_with_what_they_hold(world: World, sign_in: Si
     assert "paused" in text
     assert "4 Mar 2026, 05:06 UTC" in text
     assert text.count(">1</a></td>") == 2
+
+
+def test_the_age_of_the_numbers_is_told_in_the_operators_zone(
+    world: World, sign_in: SignIn
+) -> None:
+    Operator.objects.filter(pk=world.alice.pk).update(time_zone="Asia/Tokyo")
+    text = page(sign_in(world.alice))
+    (utc, shown, after) = re.findall(
+        r'as of <time [^>]*title="\S+ (\d\d):[^"]*">(\d\d):[^<]*</time>([^<]*)<', text
+    )[0]
+    assert (int(utc) + 9) % 24 == int(shown)
+    assert after == "."
 
 
 def test_another_orgs_agents_are_not_there(world: World, sign_in: SignIn) -> None:

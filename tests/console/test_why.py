@@ -1,6 +1,7 @@
 """Why did it say that: the prompt by its parts, what was weighed, and the same question again."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -127,6 +128,7 @@ def test_what_just_missed_says_why(world: World, sign_in: SignIn, fate: str, wor
     assert "The parrot is called Polly." in text
     assert words in text
     assert "1 of 41 candidates" in text
+    assert f"/turns/0/why/memories/{memory.pk}/pin/" in text
 
 
 def test_a_memory_reads_as_it_did_then(world: World, sign_in: SignIn, story: Story) -> None:
@@ -234,6 +236,21 @@ def test_a_memory_is_acted_on_from_there(
     with tenant(world.acme):
         memory = Memory.objects.get(pk=story.memory.pk)
     assert {name: getattr(memory, name) for name in expected} == expected
+
+
+def test_what_was_done_from_there_can_be_taken_back(
+    world: World, sign_in: SignIn, story: Story
+) -> None:
+    page = f"/sessions/{story.session.pk}/turns/1/why/"
+    client = sign_in(world.alice)
+    client.post(f"{page}memories/{story.memory.pk}/archive/")
+    (undo,) = re.findall(r'action="([^"]+)" data-undo', client.get(page).content.decode())
+    assert client.post(undo.replace("&amp;", "&"))["Location"] == page
+    with tenant(world.acme):
+        assert Memory.objects.get(pk=story.memory.pk).status == "active"
+    client.get(page)
+    client.post(f"{page}memories/{story.memory.pk}/unpin/")  # it is not pinned
+    assert "data-undo" not in client.get(page).content.decode()
 
 
 def test_a_viewer_sees_why_buttons_are_closed(world: World, sign_in: SignIn, story: Story) -> None:
