@@ -86,17 +86,34 @@
     document.body.classList.add("peeking");
     peek.querySelector("[data-peek-place]").textContent = `${all.indexOf(row) + 1} of ${all.length} on this page`;
     peek.querySelector("[data-peek-page]").href = link(row).href;
-    for (const button of peek.querySelectorAll("[data-peek-step]"))
-      button.disabled = !all[all.indexOf(row) + Number(button.dataset.peekStep)];
+    for (const button of peek.querySelectorAll("[data-peek-step]")) {
+      const by = Number(button.dataset.peekStep);
+      button.disabled = !all[all.indexOf(row) + by] && !(by > 0 && nextPage());
+    }
     htmx.ajax("GET", row.dataset.peek, { target: "#peek-body", swap: "innerHTML" });
     remember(open);
     mark();
+  };
+  /* Past the last row the list turns its page, and the panel goes on with the first row there. */
+  const nextPage = () => document.querySelector('#results .pager a[rel="next"]');
+  let turning = false;
+  const turn = async () => {
+    const next = nextPage();
+    if (!next || turning) return;
+    turning = true;
+    try {
+      await htmx.ajax("GET", next.getAttribute("href"), { target: "#results", swap: "outerHTML" });
+    } finally { turning = false; }
+    if (!open) return;
+    show(rows()[0]);
+    rows()[0]?.scrollIntoView({ block: "nearest" });
   };
   const shown = () => rows().find((row) => row.dataset.id === open);
   const step = (by) => {
     const all = rows();
     const next = all[all.indexOf(shown()) + by];
     if (next) { show(next); next.scrollIntoView({ block: "nearest" }); }
+    else if (by > 0) turn();
   };
   const close = () => {
     const row = shown();

@@ -198,3 +198,28 @@ def test_a_row_is_looked_into_beside_the_list(window: Window, width: int) -> Non
     expect(page.locator("#results tbody tr")).to_have_count(50)
     expect(peek).to_be_hidden()
     visit.expect_sound()
+
+
+def test_the_panel_goes_on_past_the_end_of_a_page(window: Window) -> None:
+    visit = window(1440)
+    page = visit.page
+    visit.open("/sessions/?q=visitor&sort=oldest")
+    title, place = page.locator("#peek h2"), page.locator("[data-peek-place]")
+    page.locator("#results [data-row-link]").last.click()
+    expect(place).to_have_text("50 of 50 on this page")
+    before = title.inner_text()
+    page.keyboard.press("j")
+    expect(place).to_have_text("1 of 5 on this page")
+    expect(title).not_to_have_text(before)
+    now = title.inner_text()
+    expect(page).to_have_url(re.compile("cursor=.*peek=|peek=.*cursor="))
+    for _row in range(4):
+        page.keyboard.press("j")
+    expect(place).to_have_text("5 of 5 on this page")
+    expect(page.get_by_role("button", name="Next row")).to_be_disabled()
+    page.go_back()
+    expect(page.locator("#results tbody tr")).to_have_count(50)
+    page.go_forward()
+    expect(page.locator("#results tbody tr")).to_have_count(5)
+    assert now in page.locator("#results [data-row-link]").all_inner_texts()
+    visit.expect_sound()
