@@ -87,6 +87,7 @@ class AgentStatsSerializer(serializers.Serializer[Any]):
     tokens_out = serializers.IntegerField()
     tokens_cached = serializers.IntegerField()
     memories_injected = serializers.IntegerField()
+    tokens_injected = serializers.IntegerField(help_text="What the memories in prompts took.")
     last_request_at = serializers.DateTimeField(allow_null=True)
     sessions = serializers.IntegerField(
         help_text="Sessions that began within `days`; 1001 says more than 1,000."

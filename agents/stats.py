@@ -31,6 +31,7 @@ class AgentStats:
     tokens_out: int
     tokens_cached: int
     memories_injected: int
+    tokens_injected: int
     last_request_at: datetime | None
     sessions: int
     memories: dict[str, int]
@@ -47,6 +48,7 @@ def agent_stats(agent: Agent, days: int) -> AgentStats:
         tokens_out=Coalesce(Sum("tokens_out"), 0),
         tokens_cached=Coalesce(Sum("tokens_cached"), 0),
         memories_injected=Coalesce(Sum("memories_injected"), 0),
+        tokens_injected=Coalesce(Sum("context_tokens"), 0),
         last_request_at=Max("created_at"),
     )
     return AgentStats(days=days, **_held(agent, since), **counted)

@@ -16,6 +16,7 @@ from agents import services
 from agents.bulk import ACTIONS
 from agents.filters import AgentFilter
 from agents.forms import DEFAULTS, SCOPES, AgentForm, AgentSettingsForm, NewAgentForm, values_of
+from agents.health import memory_health
 from agents.jobs import KIND
 from agents.listing import agent_row, counted_agents
 from agents.models import Agent
@@ -90,6 +91,7 @@ def agent(request: OrgRequest, agent_id: UUID) -> HttpResponse:
     sessions = Session.objects.filter(**mine).order_by("-last_turn_at", "-pk")[:RECENT]
     context = {"row": row, "agent": row.agent, "memories": memories, "sessions": sessions}
     context["stats"] = agent_stats(row.agent, STATS_DAYS)
+    context["health"] = memory_health(row.agent, STATS_DAYS)
     return render(request, "agents/agent.html", context)
 
 

@@ -1,6 +1,14 @@
 """The list of agents, and one agent's page."""
 
+from datetime import timedelta
+
+from django.utils import timezone
+
 from agents.services import create_agent
+from analytics.models import RequestRecord
+from ibex.ids import uuid7
+from ibex.tenancy import tenant
+from tests.api.rows import make_dead_letter, make_memory, make_session
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
 
@@ -36,3 +44,29 @@ def test_an_agents_page_leads_to_all_it_has(world: World, sign_in: SignIn, story
     assert story.session.external_id in text
     assert "version 1" in text
     assert "shared by all its users" in text
+
+
+def test_an_agents_page_says_what_its_memories_are_good_for(world: World, sign_in: SignIn) -> None:
+    make_memory(world.scout, "Old", created_at=timezone.now() - timedelta(days=8))
+    make_dead_letter(make_session(world.scout))
+    with tenant(world.acme):
+        RequestRecord.objects.create(
+            id=uuid7(),
+            org_id=world.acme.pk,
+            agent_id=world.scout.pk,
+            request_id="r",
+            status=200,
+            model="m",
+            provider="p",
+            is_streaming=False,
+            is_complete=True,
+            latency_ms=1,
+            context_tokens=1_234,
+        )
+    path = f"/agents/{world.scout.pk}/"
+    text = sign_in(world.alice).get(path).content.decode()
+    assert "1 of 1" in text
+    assert f'href="/dead-letters/?agent={world.scout.pk}"' in text
+    assert "0 to learn, 1,234 recalled" in text
+    assert "up to date" in text
+    assert sign_in(world.mallory).get(path).status_code == 404

@@ -98,7 +98,7 @@ QUERIES = {
     "/memories/": 12,
     "/sessions/": 12,
     "/directives/": 13,
-    "agent": 12,
+    "agent": 16,
     "memories": 21,
     "found": 28,
     "sessions": 14,
