@@ -11,10 +11,9 @@ import grpc.aio
 from context.assemble import Assembled, Assembler
 from context.budget import item_tokens
 from context.proto import context_pb2, context_pb2_grpc
-from memories.retrieval import Query
+from memories.retrieval import Query, limit_for
 
 MAX_QUERY_CHARACTERS = 20_000
-CANDIDATES_PER_ITEM = 3
 MAX_ITEMS = 200
 Request = context_pb2.AssembleRequest
 Call = grpc.aio.ServicerContext[Request, context_pb2.AssembleResponse]
@@ -60,7 +59,7 @@ def read_query(request: Request) -> Query:
         subject=request.subject or None,
         session_id=_uuid("session_id", request.session_id) if request.session_id else None,
         memory_scope=_scope(request.memory_scope),
-        limit=min(max(request.max_items, 1) * CANDIDATES_PER_ITEM, MAX_ITEMS),
+        limit=limit_for(request.max_items),
     )
 
 

@@ -11,7 +11,7 @@ from agents.models import Agent
 from context.packing import pack
 from context.repetition import without_repetition
 from ibex.differences import Piece, word_changes
-from memories.retrieval import Candidate, Query, Retrieval, Vector, retrieve_sync
+from memories.retrieval import Candidate, Query, Retrieval, Vector, limit_for, retrieve_sync
 from sessions import bodies
 from sessions.errors import UnreadableBody
 from sessions.models import Session, Turn
@@ -115,6 +115,7 @@ def _retrieve(
         memory_scope="agent" if agent.memory_scope == Agent.MemoryScope.AGENT else "subject",
         vector=vector,
         as_of=as_of,
+        limit=limit_for(agent.max_injected_memories),
     )
     with connection.cursor() as cursor:
         return retrieve_sync(cursor, query)

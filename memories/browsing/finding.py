@@ -1,6 +1,6 @@
 """A search as the APIs answer it: memories in order of relevance, with their score parts."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any, cast
 from uuid import UUID
@@ -78,9 +78,9 @@ def search(query: Query) -> list[Candidate]:
     common words out of prompts, but who searches for one wants to find it.
     """
     with connection.cursor() as cursor:
-        found = retrieve_sync(cursor, query)
+        found = retrieve_sync(cursor, replace(query, missed=query.limit))
     if query.vector is not None:
-        return found.candidates
+        return found.candidates[: query.limit]
     matched = [one for one in found.missed if one.scores.bm25 > 0]
     return [*found.candidates, *matched][: query.limit]
 

@@ -7,7 +7,7 @@ carry them. How relevance is scored is in ADR 0040, how the indexes are used in 
 
 from memories.retrieval.candidates import Candidate, Retrieval, Scores
 from memories.retrieval.drivers import CONNECTION_OPTIONS, retrieve_async, retrieve_sync
-from memories.retrieval.query import Query, Vector
+from memories.retrieval.query import Query, Vector, limit_for
 from memories.retrieval.tokens import estimate_tokens
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Scores",
     "Vector",
     "estimate_tokens",
+    "limit_for",
     "retrieve_async",
     "retrieve_sync",
 ]

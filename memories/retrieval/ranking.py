@@ -88,12 +88,19 @@ class Ranking:
         self.passes = related(self.cosine, self.matches, pool.words.hapax_idf)
         self.smoothed = self.relevance.copy()
         self._look_around(slice(memories, None))
+        self._is_always_there = np.zeros(len(rows), dtype=bool)
         if not pool.query.overseen:
-            self.passes |= np.array(column(self.rows, "pinned"), dtype=bool)
+            self._is_always_there |= np.array(column(self.rows, "pinned"), dtype=bool)
+        self.passes |= self._is_always_there
         self._multiply(pool.query)
         order = np.argsort(-self.final, kind="stable")
         self.passed: list[int] = order[self.passes[order]].tolist()
         self.missed: list[int] = order[~self.passes[order]].tolist()
+
+    def best(self, limit: int) -> list[int]:
+        """Return the indices of the best that passed, and of pinned ones behind them, in order."""
+        behind = (index for index in self.passed[limit:] if self._is_always_there[index])
+        return [*self.passed[:limit], *behind]
 
     def candidates(self, indices: Sequence[int]) -> list[Candidate]:
         """Build the candidates at these indices."""

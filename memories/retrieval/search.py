@@ -21,8 +21,6 @@ from memories.retrieval.words import Words, array_literal
 
 BEST_PASSAGES = 20
 """Passages whose neighbourhood is fetched; more moves nothing on LoCoMo (ADR 0040)."""
-MISSED = 10
-"""How many of those below the floor are reported."""
 END_CHARACTERS = 2_000
 """Of a long message its beginning and end are searched for: what is asked stands at one of them."""
 
@@ -56,8 +54,8 @@ def search(query: Query) -> Search:
         near = (yield statements.neighbourhood(query, parameters | _turns(best))).rows
         clock.lap("neighbours")
     ranking = pool.rank(near)
-    candidates = ranking.candidates(ranking.passed[: query.limit])
-    missed = ranking.candidates(ranking.missed[:MISSED])
+    candidates = ranking.candidates(ranking.best(query.limit))
+    missed = ranking.candidates(ranking.missed[: query.missed])
     clock.lap("ranking")
     level = "L1" if found.vector is None else "L0"
     return Retrieval(candidates, missed, level, len(pool.rows), clock.laps)

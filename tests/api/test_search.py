@@ -105,6 +105,7 @@ def test_the_number_of_results_is_bounded(world: World, door: Door) -> None:
     )
     assert len(ask(door, "yard", mode="keyword")["items"]) == 10
     assert len(ask(door, "yard", mode="keyword", limit=3)["items"]) == 3
+    assert len(ask(door, "yard", mode="keyword", limit=50)["items"]) == 12
 
 
 def test_a_word_that_every_memory_holds_is_found_too(world: World, door: Door) -> None:

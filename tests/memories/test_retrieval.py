@@ -1,6 +1,7 @@
 """What is found, by meaning and by words, and how it is scored."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_a_pinned_memory_is_always_there(shelf: World) -> None:
     pinned = remember(shelf.scout, "Answer in British English.", pinned=True)
     (found,) = search(ask(shelf.scout, "How do I revert the last commit in git?")).candidates
     assert (found.id, found.pinned) == (pinned.pk, True)
+
+
+def test_a_pinned_memory_is_not_crowded_out(shelf: World) -> None:
+    pinned = remember(shelf.scout, "Answer in British English.", pinned=True)
+    for number in range(6):
+        remember(shelf.scout, f"Commit number {number} of the git repository was reverted.")
+    query = ask(shelf.scout, "How do I revert the last commit in git?")
+    assert len(search(query).candidates) == 7
+    *best, last = search(replace(query, limit=2)).candidates
+    assert (len(best), last.id) == (2, pinned.pk)
 
 
 def test_without_a_vector_words_still_find_it(shelf: World) -> None:
