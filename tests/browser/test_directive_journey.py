@@ -72,6 +72,7 @@ def throw_away(page: Page, base: str, address: str) -> None:
     button = page.get_by_role("button", name="Throw my draft away")
     if button.is_visible():
         button.click()
+        page.get_by_role("button", name="Throw it away").click()
 
 
 @pytest.fixture
@@ -191,6 +192,34 @@ def test_signing_out_leaves_no_text_in_the_browser(visit: Visit, address: str, b
     assert page.evaluate(kept) == 0
 
 
+def test_a_draft_is_thrown_away_only_when_that_is_confirmed(
+    visit: Visit, address: str, began: int
+) -> None:
+    page = visit.page
+    visit.open(address)
+    opener = page.get_by_role("button", name="Throw my draft away")
+    expect(opener).to_be_hidden()
+    editor(page).fill(MINE)
+    saved(page)
+    page.route("**/draft/", lambda route: route.abort())
+    editor(page).press_sequentially(" More.")
+    expect(page.locator("#saved")).to_contain_text("kept in this browser")
+    opener.click()
+    dialog = page.get_by_role("dialog", name="Throw away your draft for")
+    expect(dialog).to_contain_text(f"{len(MINE.encode())} bytes, saved")
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    page.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_be_hidden()
+    kept = "Object.keys(localStorage).filter((key) => key.startsWith('directive-draft:')).length"
+    assert page.evaluate(kept) == 1
+    page.reload()
+    expect(editor(page)).to_have_value(f"{MINE} More.")
+    throw_away(page, visit.base, address)
+    expect(editor(page)).to_have_value(BASE)
+    expect(opener).to_be_hidden()
+    assert page.evaluate(kept) == 0
+
+
 def test_typing_on_while_it_is_saved_loses_nothing(visit: Visit, address: str, began: int) -> None:
     page = visit.page
     visit.open(address)
@@ -224,6 +253,10 @@ def test_without_scripts_a_directive_is_written_reviewed_and_pushed(
     page.get_by_role("button", name="Save draft").click()
     expect(page.locator(".notice.ok")).to_contain_text("The draft is saved.")
     expect(editor(page)).to_have_value("Answer in verse.")
+    page.get_by_role("button", name="Throw my draft away").click()
+    page.get_by_role("button", name="Throw it away").click()
+    expect(editor(page)).to_have_value(BASE)
+    editor(page).fill("Answer in verse.")
     page.get_by_role("button", name="Review changes").click()
     page.get_by_label("Reason").fill("For the poets")
     page.get_by_role("button", name="Push version").click()

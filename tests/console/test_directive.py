@@ -211,6 +211,27 @@ def test_a_draft_is_thrown_away(world: World, sign_in: SignIn) -> None:
     assert draft_of(world, world.alice) is None
 
 
+def test_whoever_throws_a_draft_away_is_asked_first(world: World, sign_in: SignIn) -> None:
+    client = sign_in(world.alice)
+    asks = 'type="button" popovertarget="discard"'
+    assert '<p id="discard-words"></p>' in client.get(page(world)).content.decode()  # hides it
+    saved = client.post(page(world, "draft/"), written("Überall.")).content.decode()
+    text = client.get(page(world)).content.decode()
+    before, dialog = text.split('<div id="discard" class="card dialog" popover')
+    assert asks in before
+    assert "Throw my draft away" in before
+    assert "draft/discard/" not in before
+    assert f"<bdi>{world.scout.name}</bdi>?" in dialog
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    for said in (dialog, saved):  # each save tells the open page how much it is now
+        assert "9 bytes, saved <time" in said
+        assert draft.updated_at.isoformat() in said.split("9 bytes")[1]
+    assert '<p id="discard-words" hx-swap-oob="true">' in saved
+    viewer = sign_in(world.member("viewer"))
+    assert "discard" not in viewer.get(page(world)).content.decode()
+
+
 def test_a_colleagues_draft_is_seen_and_taken_over(world: World, sign_in: SignIn) -> None:
     bob = world.member("member")
     push(world, "Be kind.")
