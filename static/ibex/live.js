@@ -32,8 +32,9 @@
     button.title = button.getAttribute("aria-label");
     button.classList.toggle("is-paused", paused);
     document.body.dataset.updates = paused ? "paused" : "on";
+    if (down) { poll ||= setInterval(() => tell(null), POLL_MS); return; }
     clearInterval(poll);
-    if (down) poll = setInterval(() => tell(null), POLL_MS);
+    poll = 0;
   };
   const ask = () => {
     const wanted = JSON.stringify({ watch: names() });
