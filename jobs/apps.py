@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
 
-from ibex.watching import columns, watch
+from ibex.watching import watch
 from orgs.permissions import Permission
 
 
@@ -15,7 +15,6 @@ class JobsConfig(AppConfig):
     def ready(self) -> None:
         """Import every app's `jobs` module, where kinds are registered; let pages follow."""
         autodiscover_modules("jobs")
-        changes = columns(
-            self.get_model("Job"), "state", "done", "failed", "total", "cancel_requested_at"
-        )
-        watch("job", Permission(0), changes)
+        from jobs.following import fingerprints  # noqa: PLC0415 - models are ready only now
+
+        watch("job", Permission(0), fingerprints)

@@ -14,7 +14,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from ibex.errors import DomainError
 from ibex.forms import ReasonForm
-from ibex.http import address, page_or_fragment, read_page, render_list, wants_fragment
+from ibex.http import page_or_fragment, read_page, render_list, wants_fragment
 from jobs import services
 from jobs.filters import JobFilter
 from jobs.models import Job, JobQuerySet
@@ -33,12 +33,7 @@ def jobs(request: OrgRequest) -> HttpResponse:
     """List the background work that the operator may see; htmx gets only the results."""
     filters = JobFilter(request.GET, _visible(request), org_id=request.access.org_id)
     page = read_page(request, filters.rows)
-    context = {
-        "page": page,
-        "unread": _unread(request),
-        "is_moving": any(job.is_unfinished for job in page.items),
-        "here": address(request),
-    }
+    context = {"page": page, "unread": _unread(request)}
     return render_list(request, "jobs/jobs.html", "jobs/_results.html", filters, context)
 
 
@@ -57,6 +52,15 @@ def job_peek(request: OrgRequest, job_id: UUID) -> HttpResponse:
     row = _job(request, job_id)
     _see(request, row)
     return render(request, "jobs/_peek.html", {"job": row, **_kind(row)})
+
+
+@require_GET
+@operator_page(OWN)
+def job_row(request: OrgRequest, job_id: UUID) -> HttpResponse:
+    """Show one row of the list again; the query is the list's, which its links narrow further."""
+    row = _job(request, job_id)
+    filters = JobFilter(request.GET, _visible(request), org_id=request.access.org_id)
+    return render(request, "jobs/_row.html", {"job": row, "filters": filters})
 
 
 @require_GET

@@ -68,6 +68,18 @@
     mark();
   });
 
+  /* A row that is renewed alone keeps its mark, and the focus within it. */
+  const isRow = (one) => one.matches?.("#results tbody tr");
+  const links = (row) => [...row.querySelectorAll("a")];
+  let held = -1;
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    held = isRow(target) ? links(target).indexOf(document.activeElement) : -1;
+  });
+  document.addEventListener("htmx:afterSwap", ({ target }) => {
+    if (isRow(target)) links(target)[held]?.focus({ preventScroll: true });
+  });
+  document.addEventListener("htmx:afterSettle", ({ target }) => { if (isRow(target)) mark(); });
+
   /* Peek */
   const mark = () => {
     for (const row of rows()) row.classList.toggle("peeked", Boolean(open) && row.dataset.id === open);

@@ -142,6 +142,7 @@ ORG: dict[str, Row] = {
     "/jobs/read/": done(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/": shown(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/peek/": shown(NOBODY_ASKS),
+    "/jobs/<uuid:job_id>/row/": shown(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/cancel/": done(NOBODY_ASKS),
     "/jobs/<uuid:job_id>/retry/": done(NOBODY_ASKS),
 }

@@ -83,6 +83,7 @@ NO_PAGE: dict[str, str] = {
     "/jobs/bell/": "a part of every page",
     "/dead-letters/<uuid:letter_id>/peek/": "a part of a list",
     "/jobs/<uuid:job_id>/peek/": "a part of a list",
+    "/jobs/<uuid:job_id>/row/": "a part of a list",
     f"{DIRECTIVE}/peek/": "a part of a list",
 }
 """Routes whose GET answers Acme's owner no whole page, and why.

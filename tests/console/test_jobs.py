@@ -54,19 +54,52 @@ def test_the_list_is_narrowed_by_state_and_owner(world: World, sign_in: SignIn) 
     assert client.get("/jobs/?state=lost").status_code == 400
 
 
-def test_a_list_that_moves_asks_again_by_itself_and_one_at_rest_does_not(
+def test_only_the_rows_of_unfinished_jobs_are_looked_at_again(
     world: World, sign_in: SignIn
 ) -> None:
     client = sign_in(world.alice)
-    owned(world, world.alice, **ended())
-    assert b"every 3s, live" not in client.get("/jobs/").content
+    done = owned(world, world.alice, **ended())
     job = owned(world, world.alice, state="running", done=3, total=9)
-    page = client.get("/jobs/?state=running", headers=HTMX).content
-    assert b"<html" not in page
-    assert b"every 3s, live" in page
-    assert b'hx-get="/jobs/?state=running"' in page
-    assert f"job:{job.pk}".encode() in page
-    assert b"3 of 9" in page
+    page = client.get("/jobs/?owner=" + str(world.alice.pk), headers=HTMX).content.decode()
+    assert '<div id="results" tabindex="-1">' in page
+    assert "every 3s" not in page
+    assert page.count('hx-trigger="live"') == 1
+    row = f"/jobs/{job.pk}/row/?owner={world.alice.pk}"
+    assert f'hx-get="{row}"' in page
+    assert f'data-live="job:{job.pk}"' in page
+    assert str(done.pk) in page
+    assert f"job:{done.pk}" not in page
+
+
+def test_a_row_is_shown_alone_until_its_job_ended(
+    world: World, sign_in: SignIn, django_assert_num_queries: Any
+) -> None:
+    client = sign_in(world.alice)
+    job = owned(world, world.alice, state="running", done=3, total=9)
+    path = f"/jobs/{job.pk}/row/?owner={world.alice.pk}&state=running"
+    text = client.get(path, headers=HTMX).content.decode()
+    assert "<html" not in text
+    assert 'id="results"' not in text
+    assert "3 of 9" in text
+    assert f'hx-get="/jobs/{job.pk}/row/?owner={world.alice.pk}&amp;state=running"' in text
+    assert f'hx-get="?not_state=running&amp;owner={world.alice.pk}"' in text  # still the list's own
+    with tenant(world.acme):
+        Job.objects.filter(pk=job.pk).update(run_after=None, done=9, **ended())
+    with django_assert_num_queries(8):
+        answer = client.get(path, headers=HTMX)
+    assert "HX-Push-Url" not in answer
+    text = answer.content.decode()
+    assert "9 of 9" in text
+    assert f'id="job-{job.pk}"' in text
+    assert "data-live" not in text
+    assert "/row/" not in text
+
+
+def test_a_row_of_anothers_job_is_missing(world: World, sign_in: SignIn) -> None:
+    job = owned(world, world.alice)
+    for operator in (world.mallory, world.member("member")):
+        assert sign_in(operator).get(f"/jobs/{job.pk}/row/").status_code == 404
+    assert sign_in(world.alice).get(f"/jobs/{job.pk}/row/").status_code == 200
 
 
 def test_a_job_shows_its_progress_owner_and_end(world: World, sign_in: SignIn) -> None:
@@ -219,4 +252,14 @@ def test_a_page_hears_that_a_job_is_asked_to_stop(world: World) -> None:
     assert fingerprints(world.acme.pk, {thing})[thing] == before
     with tenant(world.acme):
         Job.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now())
+    assert fingerprints(world.acme.pk, {thing})[thing] != before
+
+
+def test_a_page_hears_that_nothing_is_heard_of_a_job(world: World) -> None:
+    job = make_job(world.scout, state="running", heartbeat_at=timezone.now())
+    thing = ("job", job.pk)
+    before = fingerprints(world.acme.pk, {thing})[thing]
+    long_ago = timezone.now() - timezone.timedelta(minutes=5)
+    with tenant(world.acme):
+        Job.objects.filter(pk=job.pk).update(heartbeat_at=long_ago)
     assert fingerprints(world.acme.pk, {thing})[thing] != before

@@ -51,6 +51,7 @@ ALICES_OWN = {"/views/<uuid:view_id>/delete/"}
 SEEN_BY_WHO_MANAGES = {
     "/jobs/<uuid:job_id>/",
     "/jobs/<uuid:job_id>/peek/",
+    "/jobs/<uuid:job_id>/row/",
     "/jobs/<uuid:job_id>/cancel/",
     "/jobs/<uuid:job_id>/retry/",
 }
