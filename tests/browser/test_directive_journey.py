@@ -208,6 +208,7 @@ def test_a_draft_is_thrown_away_only_when_that_is_confirmed(
     dialog = page.get_by_role("dialog", name="Throw away your draft for")
     expect(dialog).to_contain_text(f"{len(MINE.encode())} bytes, saved")
     expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    assert violations(page) == []
     page.get_by_role("button", name="Keep it").click()
     expect(dialog).to_be_hidden()
     kept = "Object.keys(localStorage).filter((key) => key.startsWith('directive-draft:')).length"
