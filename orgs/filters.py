@@ -16,7 +16,7 @@ _MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%d
 class TokenFilter(ListFilter):
     """Tokens by name, state and agent."""
 
-    typed: ClassVar = ("name",)
+    typed: ClassVar = ("name", "state", "agent")
 
     name = django_filters.CharFilter(lookup_expr="icontains", label="Name", max_length=255)
     state = django_filters.ChoiceFilter(
