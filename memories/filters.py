@@ -56,7 +56,21 @@ class MemoryFilter(ListFilter):
     """
 
     facets: ClassVar = ("agent", "category", "status", "source")
-    typed: ClassVar = ("q", "mode", "sort")
+    asked_below: ClassVar = (
+        "subject",
+        "tag",
+        "visibility",
+        "pinned",
+        "pii",
+        "created_after",
+        "created_before",
+        "observed_after",
+        "observed_before",
+        "confidence_min",
+        "confidence_max",
+    )
+    """Filters of the panel "More filters" among the results."""
+    typed: ClassVar = ("q", "mode", "sort", *asked_below)
     modes: ClassVar = ("mode", "sort")
     verbs: ClassVar = {
         "q": "contain",
@@ -93,20 +107,6 @@ class MemoryFilter(ListFilter):
         field_name="confidence", lookup_expr="lte", label="Confidence", min_value=0, max_value=1
     )
 
-    asked_below: ClassVar = (
-        "subject",
-        "tag",
-        "visibility",
-        "pinned",
-        "pii",
-        "created_after",
-        "created_before",
-        "observed_after",
-        "observed_before",
-        "confidence_min",
-        "confidence_max",
-    )
-    """Filters of the panel below the search."""
     found: int | None = None
     """How many memories a search by relevance found."""
     fixed: frozenset[str] = frozenset()
@@ -190,11 +190,17 @@ class MemoryFilter(ListFilter):
 
     @property
     def more_fields(self) -> list[tuple[str, BoundField]]:
-        """The filters that are asked for below the search, with their labels."""
+        """The fields of "More filters", with their labels."""
         return [
-            (f"{self._label(name)} {self.verbs.get(name, '')}".strip(), self.form[name])
+            (f"{self._label(name)} {self.verbs.get(name, '')}".strip(), self._searching(name))
             for name in self.asked_below
         ]
+
+    def _searching(self, name: str) -> BoundField:
+        """Return a field as a part of the search form, wherever on the page it stands."""
+        self.form.fields[name].widget.attrs["form"] = "search"
+        field: BoundField = self.form[name]
+        return field
 
     @property
     def more(self) -> bool:

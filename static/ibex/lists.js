@@ -58,9 +58,26 @@
   });
   prepare();
 
-  /* After a swap: say how many there are, and keep the focus in the list. */
+  /* What is no longer asked for leaves the fields of the search form that a swap does not renew. */
+  const forget = () => {
+    const asked = new URLSearchParams(location.search);
+    for (const one of document.getElementById("search")?.elements ?? []) {
+      if (!one.name || asked.has(one.name) || one.type === "radio" || one.closest("#results")) continue;
+      const mayBeEmpty = !one.options || [...one.options].some((option) => option.value === "");
+      if (mayBeEmpty && one !== document.activeElement) one.value = "";
+    }
+  };
+
+  /* After a swap: say how many there are, keep open what was, and keep the focus in the list. */
+  let wasOpen = false;
+  const more = () => document.querySelector("#results [data-more]");
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target.id === "results") wasOpen = more()?.open ?? false;
+  });
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id !== "results") return;
+    if (wasOpen && more()) more().open = true;
+    forget();
     prepare();
     const said = document.querySelector("#results [data-announce]");
     if (said && polite && polite.textContent !== said.textContent) polite.textContent = said.textContent;

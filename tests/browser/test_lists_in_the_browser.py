@@ -117,6 +117,36 @@ def test_a_list_is_where_it_was(window: Window, walk: Walk) -> None:
     narrow.expect_sound()
 
 
+def test_what_was_taken_away_stays_away(window: Window) -> None:
+    visit = window(1440)
+    page = visit.page
+    chips, least = page.locator(".condition"), page.locator("#id_confidence_min")
+    visit.open("/memories/?q=shipment&category=factual")
+    page.locator("summary", has_text="More filters").click()
+    least.fill("0.1")
+    page.get_by_role("link", name="Remove: Category is factual").click()
+    expect(chips).to_have_count(1)
+    least.fill("0.2")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(chips).to_have_count(2)
+    expect(least).to_have_value("0.2")
+    assert "category=" not in page.url
+    page.get_by_role("link", name="Remove: Words").click()
+    expect(chips).to_have_count(1)
+    expect(page.locator("#id_q")).to_have_value("")
+
+    visit.open("/settings/tokens/")
+    page.locator("#id_state").select_option("active")
+    expect(chips).to_have_count(1)
+    page.locator("#id_name").fill("a")
+    expect(chips).to_have_count(2)
+    page.get_by_role("link", name="Remove: State").click()
+    expect(page.locator("#id_state")).to_have_value("")
+    page.locator("#id_name").fill("ab")
+    expect(page).to_have_url(re.compile("name=ab$"))
+    visit.expect_sound()
+
+
 ON_TOP = """one => {
   const box = one.getBoundingClientRect();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];

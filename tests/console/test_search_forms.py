@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from django.test import Client
 
+from memories.filters import MemoryFilter
 from tests.conftest import SignIn, World
 from tests.console.route_table import ORG
 from tests.console.routes import Known, address, known
@@ -69,3 +70,30 @@ def test_nothing_is_sent_twice(world: World, sign_in: SignIn, lists: list[str]) 
             form = form_of(client, path, **{name: value})
             assert name in form.visible, (path, name)
             assert not set(form.visible) & set(form.hidden), (path, name)
+
+
+def test_what_was_chosen_is_kept_where_a_swap_renews_it(
+    world: World, sign_in: SignIn, lists: list[str]
+) -> None:
+    client = sign_in(world.alice)
+    for path in lists:
+        for name, value in form_of(client, path).visible.items():
+            page = client.get(path, {name: value}).content.decode()
+            around = page.partition('<div id="results"')[0]
+            assert f'type="hidden" name="{name}"' not in around, (path, name)
+
+
+@pytest.mark.parametrize("of", ["", "/agents/{}"])
+def test_more_filters_of_memories_are_a_part_of_the_search(
+    world: World, sign_in: SignIn, of: str
+) -> None:
+    client, path = sign_in(world.alice), f"{of.format(world.scout.pk)}/memories/"
+    asked = {"category": "factual", "tag": "team", "pinned": "yes"}
+    answer = client.get(path, asked, headers={"HX-Request": "true"})
+    form = SearchForm(answer.content.decode())
+    assert {*MemoryFilter.asked_below} == {*form.visible}
+    assert (form.visible["tag"], form.hidden["category"]) == ("team", "factual")
+    assert b"data-more open" in answer.content
+    without = client.get(path, {"category": "factual"}, headers={"HX-Request": "true"})
+    assert b"data-more>" in without.content
+    assert b'value="team"' not in without.content
