@@ -5,7 +5,13 @@ import pytest
 from ibex.tenancy import tenant
 from memories.learning.steps import learn_from_session
 from memories.models import Memory, Passage, Recall
-from memories.services import delete_memory, edit_memory, write_memory
+from memories.services import (
+    archive_memory,
+    delete_memory,
+    edit_memory,
+    restore_memory,
+    write_memory,
+)
 from sessions.models import Session, Turn
 from tests.conftest import TESTS, World
 from tests.sessions.turns import make_session, record_turn
@@ -129,3 +135,43 @@ def test_a_malformed_entry_does_not_stop_learning(world: World) -> None:
     session = make_session(world.scout)
     record_turn(session, "I like tea.", "Noted.", injected=[{"id": "nonsense"}, {}])
     assert len(learned(session)) == 2
+
+
+def made_from(turn: Turn, content: str, world: World) -> Memory:
+    """Write a memory as if a turn had said it."""
+    memory = write_memory(agent=world.scout, content=content, actor=TESTS).memory
+    with tenant(world.acme):
+        Memory.objects.filter(pk=memory.pk).update(source_turns=[turn.pk])
+        memory.refresh_from_db()
+    return memory
+
+
+def test_a_memory_that_comes_back_does_not_bring_an_answer_given_with_another_that_is_gone(
+    world: World,
+) -> None:
+    gone = known(world)
+    turn, session = answer_with(world, gone, "memory")
+    passages = learned(session)
+    memory = made_from(turn, "Somebody asks how to open it.", world)
+    delete_memory(memory=memory, actor=TESTS)
+    restore_memory(memory=memory, actor=TESTS)
+    assert {status_of(passages[part])[0] for part in (0, 1)} == {"searchable"}
+    delete_memory(memory=gone, actor=TESTS)
+    delete_memory(memory=memory, actor=TESTS)
+    restore_memory(memory=memory, actor=TESTS)
+    assert status_of(passages[0])[0] == "searchable"
+    assert status_of(passages[1])[0] == "hidden"
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_corrected_memory_that_comes_back_does_not_bring_its_old_words(
+    world: World, is_deleted: bool
+) -> None:
+    session = make_session(world.scout)
+    turn = record_turn(session, "The vault opens with heliotrope.", "I see.")
+    passages = learned(session)
+    memory = made_from(turn, "The vault opens with heliotrope, they say.", world)
+    edit_memory(memory=memory, actor=TESTS, content="The vault opens with a key.")
+    (delete_memory if is_deleted else archive_memory)(memory=memory, actor=TESTS)
+    restore_memory(memory=memory, actor=TESTS)
+    assert status_of(passages[0]) == ("hidden", "memory edited")
