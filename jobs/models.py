@@ -166,6 +166,11 @@ class Job(TenantModel):
         return self.state in RETRYABLE
 
     @property
+    def starts_over(self) -> bool:
+        """Whether another try begins anew: it went through in part, or nothing of it was done."""
+        return self.state == self.State.PARTIAL or 0 < self.done == self.failed
+
+    @property
     def reasons_untold(self) -> int:
         """How many of those that failed its result gives no reason for."""
         told: int = sum(one["count"] for one in (self.result or {}).get("refusals", []))

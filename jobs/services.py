@@ -91,9 +91,9 @@ def cancel_job(*, job: Job, actor: Actor, reason: str = "") -> Job:
 def retry_job(*, job: Job, actor: Actor, held: Permission, reason: str = "") -> Job:
     """Make a job due again that failed, was cancelled or went through in part.
 
-    A job that went through starts over, for what failed may be anywhere in it; the others go on
-    where they stopped. Raises `JobNotRetryable`, and `InsufficientPermissions` for who may not
-    do what the job does.
+    A job that went through starts over, for what failed may be anywhere in it, and so does one of
+    which nothing was done; the others go on where they stopped. Raises `JobNotRetryable`, and
+    `InsufficientPermissions` for who may not do what the job does.
     """
     with tenant(job.org_id):
         row = Job.objects.select_for_update().get(pk=job.pk)
@@ -102,7 +102,7 @@ def retry_job(*, job: Job, actor: Actor, held: Permission, reason: str = "") -> 
         if missing := Permission(row.needs) & ~held:
             raise InsufficientPermissions(missing)
         before = {"state": row.state, "done": row.done, "failed": row.failed}
-        if row.state == State.PARTIAL:
+        if row.starts_over:
             row.done, row.failed, row.checkpoint = 0, 0, None
         row.state, row.why, row.result = State.QUEUED, "", None
         row.run_after, row.claimed_until, row.stumbles = timezone.now(), None, 0

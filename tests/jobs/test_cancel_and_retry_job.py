@@ -80,6 +80,18 @@ def test_a_partial_job_starts_over(make_job: MakeJob, world: World) -> None:
     assert carry_on(job).done == 12
 
 
+def test_a_job_whose_every_item_failed_starts_over(make_job: MakeJob, world: World) -> None:
+    job = carry_on(make_job(parameters={"fail": list(range(12))}))
+    assert job.state == "failed"
+    with tenant(world.acme):
+        mended = {**job.parameters, "fail": []}
+        Job.objects.filter(pk=job.pk).update(parameters=mended)
+    job = retry_job(job=job, actor=acting(world.alice), held=ALL, reason="Mended")
+    assert (job.done, job.failed) == (0, 0)
+    job = carry_on(job)
+    assert (job.state, items(job)) == ("done", 2 * list(range(12)))
+
+
 def test_what_is_done_or_waits_is_not_tried_again(make_job: MakeJob, world: World) -> None:
     job = make_job()
     for _ in range(2):
