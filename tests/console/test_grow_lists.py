@@ -158,7 +158,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/settings/tokens/new/": (8, more_agents),
     "/settings/lockouts/": (9, more_lockouts),
     "/settings/me/": (9, more_passkeys),
-    AGENT: (12, more_of_everything),
+    AGENT: (16, more_of_everything),
     f"{AGENT}memories/": (21, more_memories),
     f"{AGENT}sessions/": (14, more_sessions),
     f"{AGENT}directive/versions/": (9, more_versions),
