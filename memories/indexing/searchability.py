@@ -4,7 +4,7 @@ Call inside the tenant, in the transaction that changes the memory. Postings exi
 active memories and searchable passages.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -82,49 +82,6 @@ def _hide(passages: QuerySet[Passage], because: str) -> None:
         passage.hidden_because = f"{BECAUSE_OF_MEMORY}{because}".replace("_", " ")
         passage.save(update_fields=["status", "hidden_because"])
         unindex_item(org_id=passage.org_id, agent_id=passage.agent_id, item_id=passage.pk)
-
-
-def reveal_turns(memory: Memory) -> None:
-    """Show the passages again that only this memory had hidden, unless it was corrected since.
-
-    Answers whose prompt held something else that is gone stay hidden too.
-    """
-    blocked = Memory.objects.filter(
-        agent_id=memory.agent_id,
-        status__in=SILENCING,
-        source_turns__overlap=memory.source_turns,
-    ).exclude(pk=memory.pk)
-    still_hidden = {
-        turn for turns in blocked.values_list("source_turns", flat=True) for turn in turns
-    }
-    turns = set(memory.source_turns) - still_hidden
-    passages = Passage.objects.filter(
-        turn_id__in=turns,
-        status=Passage.Status.HIDDEN,
-        hidden_because__startswith=BECAUSE_OF_MEMORY,
-    ).exclude(hidden_because=f"{BECAUSE_OF_MEMORY}{EDITED}")
-    given = _given_with_what_is_gone(turns)
-    for passage in passages.select_for_update().order_by("pk"):
-        if passage.part > 0 and passage.turn_id in given:
-            continue
-        passage.status = Passage.Status.SEARCHABLE
-        passage.hidden_because = ""
-        passage.save(update_fields=["status", "hidden_because"])
-        publish_passage(passage)
-
-
-def _given_with_what_is_gone(turns: Collection[UUID]) -> set[UUID]:
-    """Return those of the turns whose prompt held a silenced memory, or words hidden elsewhere."""
-    recalls = Recall.objects.filter(turn_id__in=turns)
-    items = list(recalls.values_list("item_id", flat=True))
-    silenced = Memory.objects.filter(pk__in=items, status__in=SILENCING)
-    hidden = Passage.objects.filter(
-        pk__in=items,
-        status=Passage.Status.HIDDEN,
-        hidden_because__startswith=BECAUSE_OF_MEMORY,
-    ).exclude(turn_id__in=turns)
-    gone = [*silenced.values_list("pk", flat=True), *hidden.values_list("pk", flat=True)]
-    return set(recalls.filter(item_id__in=gone).values_list("turn_id", flat=True))
 
 
 def publish_passage(passage: Passage) -> None:

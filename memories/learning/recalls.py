@@ -1,4 +1,4 @@
-"""What stood in the prompt of a turn: the recall log, and the counters of memories."""
+"""What stood in the prompt of a turn: the recall log, counters, and what may be shown for it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,7 +6,12 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, Subquery
 
-from memories.indexing.searchability import BECAUSE_OF_MEMORY, EDITED, SILENCING
+from memories.indexing.searchability import (
+    BECAUSE_OF_MEMORY,
+    EDITED,
+    SILENCING,
+    publish_passage,
+)
 from memories.models import ItemKind, Memory, MemoryVersion, Passage, Recall
 from sessions.models import Turn
 
@@ -43,6 +48,38 @@ def was_given_what_is_gone(turn: Turn) -> str:
         pk__in=items, status=Passage.Status.HIDDEN, hidden_because__startswith=BECAUSE_OF_MEMORY
     )
     return hidden.values_list("hidden_because", flat=True).first() or ""
+
+
+def reveal_turns(memory: Memory) -> None:
+    """Show the passages again that only this memory had hidden, unless it was corrected since.
+
+    Answers whose prompt held something else that is gone stay hidden too. Call inside the tenant.
+    """
+    blocked = Memory.objects.filter(
+        agent_id=memory.agent_id,
+        status__in=SILENCING,
+        source_turns__overlap=memory.source_turns,
+    ).exclude(pk=memory.pk)
+    still_hidden = {
+        turn for turns in blocked.values_list("source_turns", flat=True) for turn in turns
+    }
+    passages = Passage.objects.filter(
+        turn_id__in=set(memory.source_turns) - still_hidden,
+        status=Passage.Status.HIDDEN,
+        hidden_because__startswith=BECAUSE_OF_MEMORY,
+    ).exclude(hidden_because=f"{BECAUSE_OF_MEMORY}{EDITED}")
+    for passage in passages.select_for_update().order_by("pk"):
+        if passage.part > 0 and _is_answer_to_what_is_gone(passage):
+            continue
+        passage.status = Passage.Status.SEARCHABLE
+        passage.hidden_because = ""
+        passage.save(update_fields=["status", "hidden_because"])
+        publish_passage(passage)
+
+
+def _is_answer_to_what_is_gone(passage: Passage) -> bool:
+    turn = Turn.objects.only("injected", "created_at").get(pk=passage.turn_id)
+    return bool(was_given_what_is_gone(turn))
 
 
 def _were_edited_since(turn: Turn, items: Sequence[UUID]) -> bool:

@@ -12,7 +12,8 @@ from django.utils import timezone
 from ibex.errors import DomainError
 from ibex.tenancy import tenant
 from memories.errors import NothingToUndo
-from memories.indexing.searchability import SILENCING, publish, reveal_turns, withdraw
+from memories.indexing.searchability import SILENCING, publish, withdraw
+from memories.learning.recalls import reveal_turns
 from memories.models import Memory, MemoryRelationship, MemoryVersion
 from memories.writing.history import VERSIONED_TIMES, outline, record_change
 from memories.writing.neighbours import lock_bulk

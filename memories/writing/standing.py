@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from django.utils import timezone
 
 from memories.errors import MemoryAlreadyKnown
-from memories.indexing.searchability import publish, reveal_turns, withdraw
+from memories.indexing.searchability import publish, withdraw
+from memories.learning.recalls import reveal_turns
 from memories.models import Memory, MemoryQuerySet, MemoryVersion
 from memories.writing.changes import supersede
 from memories.writing.history import outline, record_change

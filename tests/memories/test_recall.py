@@ -146,8 +146,17 @@ def made_from(turn: Turn, content: str, world: World) -> Memory:
     return memory
 
 
+def end(memory: Memory, how: str) -> None:
+    if how == "deleted":
+        delete_memory(memory=memory, actor=TESTS)
+    else:
+        edit_memory(memory=memory, actor=TESTS, content="The vault opens with a key.")
+
+
+@pytest.mark.parametrize("how", ["deleted", "edited"])
+@pytest.mark.parametrize("is_first", [True, False])
 def test_a_memory_that_comes_back_does_not_bring_an_answer_given_with_another_that_is_gone(
-    world: World,
+    world: World, how: str, is_first: bool
 ) -> None:
     gone = known(world)
     turn, session = answer_with(world, gone, "memory")
@@ -156,8 +165,11 @@ def test_a_memory_that_comes_back_does_not_bring_an_answer_given_with_another_th
     delete_memory(memory=memory, actor=TESTS)
     restore_memory(memory=memory, actor=TESTS)
     assert {status_of(passages[part])[0] for part in (0, 1)} == {"searchable"}
-    delete_memory(memory=gone, actor=TESTS)
+    if is_first:
+        end(gone, how)
     delete_memory(memory=memory, actor=TESTS)
+    if not is_first:
+        end(gone, how)
     restore_memory(memory=memory, actor=TESTS)
     assert status_of(passages[0])[0] == "searchable"
     assert status_of(passages[1])[0] == "hidden"
