@@ -24,7 +24,7 @@ from ibex.tenancy import tenant
 from memories.browsing.finding import query_vector
 from memories.models import Memory
 from memories.services import archive_memory, pin_memory, quarantine_memory
-from memories.views.undo import undo_address
+from memories.views.undo import undo_if_changed
 from orgs.access import OrgRequest, operator_page
 from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
@@ -244,8 +244,7 @@ def act_on_memory(
     except DomainError as error:
         messages.error(request, error.message)
     else:
-        has_version = changed.updated_at > memory.updated_at  # else there is nothing to go back to
-        undo = undo_address(request, back) if has_version else ""
+        undo = undo_if_changed(request, memory, changed, back)
         tell(request, ACTIONS[action].done, undo=undo)
     return redirect(back)
 

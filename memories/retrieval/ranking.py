@@ -88,9 +88,8 @@ class Ranking:
         self.passes = related(self.cosine, self.matches, pool.words.hapax_idf)
         self.smoothed = self.relevance.copy()
         self._look_around(slice(memories, None))
-        self._is_always_there = np.zeros(len(rows), dtype=bool)
-        if not pool.query.overseen:
-            self._is_always_there |= np.array(column(self.rows, "pinned"), dtype=bool)
+        pinned = np.array(column(rows, "pinned"), dtype=bool)
+        self._is_always_there = pinned & (not pool.query.overseen)
         self.passes |= self._is_always_there
         self._multiply(pool.query)
         order = np.argsort(-self.final, kind="stable")

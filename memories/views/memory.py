@@ -20,7 +20,7 @@ from memories import services
 from memories.browsing import comparing, detail, raw
 from memories.forms import TagForm
 from memories.models import Memory
-from memories.views.undo import undo_address
+from memories.views.undo import undo_if_changed
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
 
@@ -158,9 +158,8 @@ def _carry_out(
         changed = service(memory=row, actor=request.actor, **values)
     except DomainError as error:
         return show(request, row, refusal=error.message, status=error.status)
-    has_version = changed.updated_at > row.updated_at  # else there is nothing to go back to
-    undo = undo_address(request, reverse("memory", args=[row.pk])) if has_version else ""
-    tell(request, done, undo=undo)
+    back = reverse("memory", args=[row.pk])
+    tell(request, done, undo=undo_if_changed(request, row, changed, back))
     if wants_fragment(request):
         return show(request, find(request, row.pk))
     return redirect("memory", row.pk)

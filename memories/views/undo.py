@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from ibex.errors import DomainError
 from ibex.http import way_back
 from ibex.notices import tell
+from memories.models import Memory
 from memories.steering.undo import undo_changes
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
@@ -40,3 +41,8 @@ def undo_address(request: OrgRequest, back: str) -> str:
     """Name the address that takes back what this request does, and then leads to `back`."""
     path = reverse("undo-memories", args=[request.actor.request_id])
     return f"{path}?{urlencode({'next': back})}"
+
+
+def undo_if_changed(request: OrgRequest, before: Memory, after: Memory, back: str) -> str:
+    """Do the same if the memory changed; else there is nothing to go back to, and no address."""
+    return undo_address(request, back) if after.updated_at > before.updated_at else ""
