@@ -9,6 +9,7 @@ import orjson
 from django.utils import timezone
 
 from agents.models import Agent
+from analytics.models import RequestRecord
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from jobs.models import Job
@@ -74,6 +75,23 @@ def make_turn(
         )
         Session.objects.filter(pk=session.pk).update(turn_count=index + 1)
     return turn
+
+
+def make_call(agent: Agent, **fields: Any) -> RequestRecord:
+    """Record one call of an agent that was answered."""
+    answered: dict[str, Any] = {
+        "request_id": str(uuid7()),
+        "status": 200,
+        "model": "m",
+        "provider": "local",
+        "is_streaming": False,
+        "is_complete": True,
+        "latency_ms": 1.0,
+    }
+    with tenant(agent.org_id):
+        return RequestRecord.objects.create(
+            id=uuid7(), org_id=agent.org_id, agent_id=agent.pk, **answered | fields
+        )
 
 
 def make_dead_letter(session: Session, **fields: Any) -> DeadLetter:

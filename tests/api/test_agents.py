@@ -7,14 +7,12 @@ import pytest
 from agents.models import Agent
 from agents.services import create_agent
 from agents.stats import agent_stats
-from analytics.models import RequestRecord
 from ibex import counts
-from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
-from tests.api.rows import make_memory, make_session
+from tests.api.rows import make_call, make_memory, make_session
 from tests.conftest import TESTS, SignIn, World
 
 pytestmark = pytest.mark.usefixtures("api_urls")
@@ -223,20 +221,7 @@ def test_stats_count_calls_and_what_is_held(world: World, alice: Api, mallory: A
     with tenant(world.acme):
         make_memory(world.scout, "Ships on Fridays")
         for status in (200, 200, 429):
-            RequestRecord.objects.create(
-                id=uuid7(),
-                org=world.acme,
-                agent_id=world.scout.pk,
-                request_id=str(uuid7()),
-                status=status,
-                model="m",
-                provider="local",
-                is_streaming=False,
-                is_complete=True,
-                tokens_in=10,
-                tokens_out=2,
-                latency_ms=1.0,
-            )
+            make_call(world.scout, status=status, tokens_in=10, tokens_out=2)
     counted = alice.get(path).json()
     assert (counted["requests"], counted["failed"]) == (3, 1)
     assert (counted["tokens_in"], counted["tokens_out"]) == (30, 6)

@@ -5,10 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from agents.services import create_agent
-from analytics.models import RequestRecord
-from ibex.ids import uuid7
-from ibex.tenancy import tenant
-from tests.api.rows import make_dead_letter, make_memory, make_session
+from tests.api.rows import make_call, make_dead_letter, make_memory, make_session
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
 
@@ -49,20 +46,7 @@ def test_an_agents_page_leads_to_all_it_has(world: World, sign_in: SignIn, story
 def test_an_agents_page_says_what_its_memories_are_good_for(world: World, sign_in: SignIn) -> None:
     make_memory(world.scout, "Old", created_at=timezone.now() - timedelta(days=8))
     make_dead_letter(make_session(world.scout))
-    with tenant(world.acme):
-        RequestRecord.objects.create(
-            id=uuid7(),
-            org_id=world.acme.pk,
-            agent_id=world.scout.pk,
-            request_id="r",
-            status=200,
-            model="m",
-            provider="p",
-            is_streaming=False,
-            is_complete=True,
-            latency_ms=1,
-            context_tokens=1_234,
-        )
+    make_call(world.scout, context_tokens=1_234)
     path = f"/agents/{world.scout.pk}/"
     text = sign_in(world.alice).get(path).content.decode()
     assert "1 of 1" in text

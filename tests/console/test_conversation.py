@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from analytics.models import RequestRecord
-from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from sessions import conversation, searching
 from sessions.models import Session
+from tests.api.rows import make_call
 from tests.conftest import SignIn, World
 from tests.console.conftest import Story, store_turn
 from tests.console.test_sessions import body, packed
@@ -244,22 +243,16 @@ def test_a_long_search_says_where_it_would_go_on(
 
 
 def fail(session: Session, at: Any, code: str = "PROVIDER_TIMEOUT") -> None:
-    with tenant(session.org_id):
-        RequestRecord.objects.create(
-            id=uuid7(),
-            org_id=session.org_id,
-            agent_id=session.agent_id,
-            session_id=session.pk,
-            created_at=at,
-            request_id=f"request-{code}",
-            status=504,
-            error_code=code,
-            model="m",
-            provider="local",
-            is_streaming=False,
-            is_complete=False,
-            latency_ms=10_000,
-        )
+    make_call(
+        session.agent,
+        session_id=session.pk,
+        created_at=at,
+        request_id=f"request-{code}",
+        status=504,
+        error_code=code,
+        is_complete=False,
+        latency_ms=10_000,
+    )
 
 
 def test_calls_that_failed_stand_where_they_happened(world: World, sign_in: SignIn) -> None:

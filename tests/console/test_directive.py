@@ -152,15 +152,21 @@ def test_another_window_of_ones_own_is_noticed_and_both_texts_are_there(
     assert draft.content == "From the right window."
 
 
+def begun(world: World, client: Client) -> DirectiveDraft:
+    """Let Alice save a first draft, on top of a first version."""
+    push(world, "Be kind.")
+    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    return draft
+
+
 @pytest.mark.parametrize("ending", ["push", "discard"])
 def test_a_window_on_a_draft_that_ended_replaces_nothing_of_the_next(
     world: World, sign_in: SignIn, ending: str
 ) -> None:
-    push(world, "Be kind.")
     client = sign_in(world.alice)
-    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
-    ended = draft_of(world, world.alice)
-    assert ended is not None
+    ended = begun(world, client)
     old = {"base_version": "1", "revision": "1", "draft": str(ended.pk)}
     assert str(ended.pk) in client.get(page(world)).content.decode()
     if ending == "push":
@@ -182,11 +188,8 @@ def test_a_window_on_a_draft_that_ended_replaces_nothing_of_the_next(
 def test_a_page_about_a_draft_that_ended_neither_pushes_nor_replaces_the_next(
     world: World, sign_in: SignIn, path: str
 ) -> None:
-    push(world, "Be kind.")
     client = sign_in(world.alice)
-    client.post(page(world, "draft/"), written("Be kinder.", base_version="1"))
-    ended = draft_of(world, world.alice)
-    assert ended is not None
+    ended = begun(world, client)
     assert (
         f'name="draft" value="{ended.pk}"'
         in client.get(page(world, path.replace("edit/", ""))).content.decode()

@@ -6,33 +6,17 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from analytics.models import RequestRecord
-from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.figures import RANGES, chosen_range, read_figures
-from tests.api.rows import make_memory, make_session
+from tests.api.rows import make_call, make_memory, make_session
 from tests.conftest import SignIn, World
 
 ASK = "/setup/first-request/"
 
 
 def record_call(world: World, *, hours_ago: float = 0, status: int = 200, tokens: int = 10) -> None:
-    with tenant(world.acme):
-        RequestRecord.objects.create(
-            id=uuid7(),
-            org=world.acme,
-            agent_id=world.scout.pk,
-            created_at=timezone.now() - timedelta(hours=hours_ago),
-            request_id=str(uuid7()),
-            status=status,
-            model="m",
-            provider="local",
-            is_streaming=False,
-            is_complete=True,
-            tokens_in=tokens,
-            tokens_out=1,
-            latency_ms=1.0,
-        )
+    made = timezone.now() - timedelta(hours=hours_ago)
+    make_call(world.scout, created_at=made, status=status, tokens_in=tokens, tokens_out=1)
 
 
 def test_a_new_organization_is_told_how_to_connect(

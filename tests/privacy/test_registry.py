@@ -41,7 +41,7 @@ from privacy.registry import (
     unregistered_keys,
 )
 from sessions.models import ConversationNode, Session, Turn
-from tests.api.rows import make_job, make_session, make_turn
+from tests.api.rows import make_call, make_job, make_session, make_turn
 from tests.conftest import ROOT, TESTS, World
 
 PACKAGES = [
@@ -181,18 +181,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
         ConversationNode.objects.create(
             **common, subject=subject, digest=uuid7().bytes * 2, session=session, turn_index=0
         )
-        RequestRecord.objects.create(
-            id=uuid7(),
-            org_id=agent.org_id,
-            agent_id=agent.pk,
-            session_id=session.pk,
-            status=200,
-            model="gpt",
-            provider="local",
-            is_streaming=False,
-            is_complete=True,
-            latency_ms=1,
-        )
+        make_call(agent, session_id=session.pk)
         ExtractionRecord.objects.create(
             org_id=agent.org_id,
             agent_id=agent.pk,
