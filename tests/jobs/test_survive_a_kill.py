@@ -10,9 +10,15 @@ from tests.conftest import World
 from tests.jobs import kinds
 from tests.jobs.conftest import acting, fresh, items
 from tests.processes import ServerProcess
-from tests.worker.conftest import MakeWorker, broker_url, make_worker, wait_until
+from tests.worker.conftest import (
+    MakeWorker,
+    broker_url,
+    make_worker,
+    nothing_else_is_due,
+    wait_until,
+)
 
-__all__ = ["broker_url", "kinds", "make_worker"]
+__all__ = ["broker_url", "kinds", "make_worker", "nothing_else_is_due"]
 
 COUNT = 60
 

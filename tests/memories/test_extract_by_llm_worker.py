@@ -10,9 +10,15 @@ from memories.models import DeadLetter, Memory
 from tests.conftest import TESTS, World
 from tests.memories.model import MODEL, ModelPeer, Reply, fact, told
 from tests.sessions.turns import make_session, record_turn
-from tests.worker.conftest import MakeWorker, broker_url, make_worker, wait_until
+from tests.worker.conftest import (
+    MakeWorker,
+    broker_url,
+    make_worker,
+    nothing_else_is_due,
+    wait_until,
+)
 
-__all__ = ["broker_url", "make_worker"]
+__all__ = ["broker_url", "make_worker", "nothing_else_is_due"]
 
 pytestmark = pytest.mark.usefixtures("no_embedding")
 

@@ -15,9 +15,9 @@ from botocore.config import Config
 from ibex.archives import archive_storage
 from sessions.archiving import OUTAGE
 from tests.processes import free_port
-from tests.worker.conftest import broker_url, make_worker
+from tests.worker.conftest import broker_url, make_worker, nothing_else_is_due
 
-__all__ = ["broker_url", "make_worker"]
+__all__ = ["broker_url", "make_worker", "nothing_else_is_due"]
 
 StoreArchives = Callable[[str], None]
 KEYS = {"access_key": "test-access", "secret_key": "test-secret"}

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from ibex.dispatch import CLAIMS
 from ibex.ports import DEFAULT_PORTS
 from tests.memories.embedding import embedder, no_embedding
 from tests.processes import ServerProcess, free_offset
@@ -33,8 +35,25 @@ def broker_url(worker_id: str) -> str:
 
 
 @pytest.fixture
+def nothing_else_is_due(database_url: str, django_db_setup: None) -> None:
+    """Claim what other tests left in this database, for longer than any test takes.
+
+    A worker would do all of that first: hundreds of sessions when the suite has run for a while.
+    """
+    leases = {"limit": 100_000, "lease": "1 day", "short_lease": "1 day"}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for work, statement, _task in CLAIMS:
+            if work != "job":  # few, and each test looks at its own
+                connection.execute(statement, leases)
+
+
+@pytest.fixture
 def make_worker(
-    database_url: str, redis_url: str, broker_url: str, tmp_path: Path
+    database_url: str,
+    redis_url: str,
+    broker_url: str,
+    tmp_path: Path,
+    nothing_else_is_due: None,
 ) -> Iterator[MakeWorker]:
     """Start workers, each on its own port; whatever still runs at the end is stopped."""
     started: list[ServerProcess] = []
