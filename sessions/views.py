@@ -29,13 +29,14 @@ from orgs.access import OrgRequest, operator_page
 from orgs.models import OrgQuerySet
 from orgs.permissions import Permission
 from sessions import services
-from sessions.archive import archive_url
+from sessions.archive import ArchiveLink, archive_url
 from sessions.beside import Place, first_words, read_conversation, read_tail, turn_address
 from sessions.bulk import ACTIONS as BULK_ACTIONS
 from sessions.conversation import all_pieces, whole_body
 from sessions.errors import UnreadableBody
 from sessions.filters import AgentSessionFilter, SessionFilter
 from sessions.forms import MAX_INDEX, CompareForm, PlaceForm, TailForm
+from sessions.handing import hand_over, take_over
 from sessions.jobs import KIND
 from sessions.models import Session, Turn
 from sessions.replay import Replay, ask_again, question_of
@@ -86,7 +87,8 @@ def session_peek(request: OrgRequest, session_id: UUID) -> HttpResponse:
 @operator_page(Permission.SESSION_READ)
 def session(request: OrgRequest, session_id: UUID) -> HttpResponse:
     """Show a conversation with what was read and written in each turn."""
-    return _conversation(request, _session(request, session_id))
+    row = _session(request, session_id)
+    return _conversation(request, row, take_over(request, row))
 
 
 @require_GET
@@ -124,15 +126,18 @@ def turn(request: OrgRequest, session_id: UUID, index: int) -> HttpResponse:
 @require_POST
 @operator_page(Permission.SESSION_READ)
 def session_archive(request: OrgRequest, session_id: UUID) -> HttpResponse:
-    """Show a link to the session's archive that holds for 15 minutes; asking is audited."""
+    """Make a link to the session's archive that holds for 15 minutes; asking is audited.
+
+    The session's page shows it, once.
+    """
     row = _session(request, session_id)
     if Permission.SESSION_EXPORT & ~request.access.permissions:
         raise PermissionDenied
     try:
-        link = archive_url(session=row, actor=request.actor)
+        hand_over(request, row, archive_url(session=row, actor=request.actor))
     except DomainError as error:
-        return _conversation(request, row, status=error.status, refusal=error.message)
-    return _conversation(request, row, archive=link)
+        messages.error(request, error.message)
+    return redirect("session", row.pk)
 
 
 @require_POST
@@ -277,9 +282,7 @@ def _plain(text: bytes) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-def _conversation(
-    request: OrgRequest, row: Session, *, status: int = HTTPStatus.OK, **more: Any
-) -> HttpResponse:
+def _conversation(request: OrgRequest, row: Session, archive: ArchiveLink | None) -> HttpResponse:
     form = PlaceForm(request.GET)
     if not form.is_valid():
         raise Http404
@@ -298,6 +301,6 @@ def _conversation(
         "place": form.place,
         "words": said["q"],
         "found": found,
-        **more,
+        "archive": archive,
     }
-    return render(request, "sessions/session.html", context, status=status)
+    return render(request, "sessions/session.html", context)

@@ -113,7 +113,7 @@ ORG: dict[str, Row] = {
     f"/sessions/{SESSION}/": shown(P.SESSION_READ),
     f"/sessions/{SESSION}/peek/": shown(P.SESSION_READ),
     f"/sessions/{SESSION}/tail/": shown(P.SESSION_READ),
-    f"/sessions/{SESSION}/archive/": done(P.SESSION_READ | P.SESSION_EXPORT, 200),
+    f"/sessions/{SESSION}/archive/": done(P.SESSION_READ | P.SESSION_EXPORT),
     f"/sessions/{SESSION}/terminate/": done(P.SESSION_TERMINATE),
     f"{TURN}/": shown(P.SESSION_READ, 302),
     f"{TURN}/request/": shown(P.SESSION_READ),
