@@ -42,6 +42,7 @@ def versions(request: OrgRequest, agent_id: UUID) -> HttpResponse:
         "agent": agent,
         "active": active_version(agent),
         "page": page,
+        "list_path": request.path,
         "rows": list(zip(page.items, [None, *page.items], strict=False)),
         **_comparison(request, agent),
     }

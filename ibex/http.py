@@ -75,12 +75,22 @@ def read_page(
 
 
 def render_list(
-    request: HttpRequest, page: str, fragment: str, filters: ListFilter, context: dict[str, Any]
+    request: HttpRequest,
+    page: str,
+    fragment: str,
+    filters: ListFilter,
+    context: dict[str, Any],
+    *,
+    path: str = "",
 ) -> HttpResponse:
-    """Render a list, or for htmx only its results; a question that makes no sense answers 400."""
+    """Render a list, or for htmx only its results; a question that makes no sense answers 400.
+
+    `path` is where the list stands, when it is shown in answer to a form of another address.
+    """
     status = HTTPStatus.BAD_REQUEST if filters.problems else HTTPStatus.OK
     template = page_or_fragment(request, page, fragment)
-    response = render(request, template, {"filters": filters, **context}, status=status)
+    context = {"filters": filters, "list_path": path or request.path, **context}
+    response = render(request, template, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     if wants_fragment(request) and not _is_shown(request):
         response["HX-Push-Url"] = address(request)

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -288,7 +289,8 @@ def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.
         "form": form,
         "roles": membership_services.may_give(held),
     }
-    response = render_list(request, "orgs/members.html", "orgs/_members.html", filters, context)
+    templates = "orgs/members.html", "orgs/_members.html"
+    response = render_list(request, *templates, filters, context, path=reverse("members"))
     if status != HTTPStatus.OK:
         response.status_code = status
     return response

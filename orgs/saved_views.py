@@ -13,10 +13,10 @@ from orgs.models import Operator, SavedView
 MAX_VIEWS = 50
 
 
-def views_of(request: OrgRequest) -> list[SavedView]:
-    """Return the views of the list that the request shows: the operator's own and shared ones."""
+def views_of(request: OrgRequest, path: str) -> list[SavedView]:
+    """Return the views of the list at `path`: the operator's own and shared ones."""
     mine = Q(operator=request.user) | Q(is_shared=True)
-    views = SavedView.objects.filter(mine, org=request.access.org_id, path=request.path)
+    views = SavedView.objects.filter(mine, org=request.access.org_id, path=path)
     return list(views[:MAX_VIEWS])
 
 

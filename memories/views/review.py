@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -66,7 +67,7 @@ def decide(request: OrgRequest, memory_id: UUID, decision: str) -> HttpResponse:
         chosen.service(memory=row, actor=request.actor, **values)
     except DomainError as error:
         return _page(request, refusal=error.message, status=error.status)
-    back = reverse("review")
+    back = reverse("review") + _place(request)
     tell(request, chosen.done, undo=undo_address(request, back))
     return _page(request) if wants_fragment(request) else redirect(back)
 
@@ -76,11 +77,24 @@ def _reason(request: OrgRequest) -> str:
     return request.POST.get("reason", "").replace("\0", "").strip()[:MAX_REASON]
 
 
+def _place(request: OrgRequest) -> str:
+    """Write where in the inbox the operator is, as the query of an address."""
+    said = {name: request.GET[name] for name in ("cursor", "focus") if request.GET.get(name)}
+    return f"?{urlencode(said)}" if said else ""
+
+
 def _page(request: OrgRequest, *, status: int = HTTPStatus.OK, **more: Any) -> HttpResponse:
     rows = Memory.objects.filter(org=request.access.org_id).select_related("agent")
     page = read_page(request, review.waiting(rows.defer("embedding", "terms")), limit=CASES)
     first = cases(page.items)
-    focus = request.GET.get("focus")
-    context = {"cases": first, "page": page, "focus": focus, "dates": DatesForm(), **more}
+    context = {
+        "cases": first,
+        "page": page,
+        "list_path": reverse("review"),
+        "place": _place(request),
+        "focus": request.GET.get("focus"),
+        "dates": DatesForm(),
+        **more,
+    }
     template = page_or_fragment(request, "memories/review.html", "memories/_review.html")
     return render(request, template, context, status=status)

@@ -44,7 +44,7 @@ class SavedViews:
 @register.simple_tag(takes_context=True)
 def saved_views(context: Any, filters: ListFilter) -> SavedViews:
     """Read the views of the list; one query."""
-    views = views_of(context["request"])
+    views = views_of(context["request"], context["list_path"])
     is_known = any(view.query == filters.canonical for view in views)
     return SavedViews(views, filters.is_narrowed and not filters.problems and not is_known)
 
