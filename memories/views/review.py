@@ -1,6 +1,6 @@
 """The review inbox of the console: what waits, and one decision after the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +17,7 @@ from ibex.http import page_or_fragment, read_page, wants_fragment
 from ibex.notices import tell
 from memories.browsing.reviewing import cases
 from memories.forms import MAX_REASON, DatesForm
-from memories.models import Memory
+from memories.models import Memory, MemoryQuerySet
 from memories.steering import review
 from memories.views.memory import find, require
 from memories.views.undo import undo_address
@@ -83,12 +83,24 @@ def _place(request: OrgRequest) -> str:
     return f"?{urlencode(said)}" if said else ""
 
 
+def _asked_for(
+    request: OrgRequest, waiting: MemoryQuerySet, shown: Sequence[Memory]
+) -> list[Memory]:
+    """Return the case that a link asked for when the first page does not reach it."""
+    try:
+        focus = UUID(request.GET.get("focus", ""))
+    except ValueError:
+        return []
+    is_shown = "cursor" in request.GET or focus in {row.pk for row in shown}
+    return [] if is_shown else list(waiting.filter(pk=focus))
+
+
 def _page(request: OrgRequest, *, status: int = HTTPStatus.OK, **more: Any) -> HttpResponse:
     rows = Memory.objects.filter(org=request.access.org_id).select_related("agent")
-    page = read_page(request, review.waiting(rows.defer("embedding", "terms")), limit=CASES)
-    first = cases(page.items)
+    waiting = review.waiting(rows.defer("embedding", "terms"))
+    page = read_page(request, waiting, limit=CASES)
     context = {
-        "cases": first,
+        "cases": cases([*_asked_for(request, waiting, page.items), *page.items]),
         "page": page,
         "list_path": reverse("review"),
         "place": _place(request),

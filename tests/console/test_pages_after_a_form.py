@@ -120,3 +120,19 @@ def test_a_decision_keeps_its_place_in_the_inbox(alice: Client, waiting: list[Me
     assert [case.waiting.memory for case in answer.context["cases"]] == shown[1:]
     decide = f"/memories/{shown[1].pk}/reject/{cursor}"
     assert alice.post(decide)["Location"] == f"{INBOX}{cursor}"
+
+
+def test_a_case_that_a_link_asks_for_is_shown_however_old_it_is(
+    alice: Client, waiting: list[Memory]
+) -> None:
+    oldest = waiting[-1]
+
+    def shown(**query: str) -> list[Memory]:
+        return [case.waiting.memory for case in alice.get(INBOX, query).context["cases"]]
+
+    assert oldest not in shown()
+    assert shown(focus=str(oldest.pk)) == [oldest, *waiting[:10]]
+    assert shown(focus=str(waiting[3].pk)) == waiting[:10]
+    assert shown(focus="no id") == waiting[:10]
+    alice.post(f"/memories/{oldest.pk}/reject/")
+    assert shown(focus=str(oldest.pk)) == waiting[:10]
