@@ -31,7 +31,11 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.django_db]
 BASE = "http://testserver"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RUN = "async rules => (await axe.run(document, {runOnly: rules})).violations"
+RUN = """async runOnly => {
+  const found = await axe.run(document, {runOnly, resultTypes: ["violations"]});
+  return found.violations;
+}"""
+SETTLED = "!document.querySelector('.htmx-request, [aria-busy=true]')"
 WIDE, NARROW = (1440, 1000), (390, 844)
 LOOKS: tuple[tuple[tuple[int, int], Theme], ...] = (
     ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"))
@@ -87,7 +91,7 @@ class Desk:
         """Go to a page and bring axe along."""
         self.context = copy_context()
         self.page.goto(f"{BASE}{path}")
-        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_function(SETTLED)
         self.page.evaluate(AXE)
 
 
