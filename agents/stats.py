@@ -4,17 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Q, Sum
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from agents.models import Agent
-from analytics.models import RequestRecord
+from analytics.hours import calls_since, hour_of
 from ibex.counts import CappedCount
 from memories.models import Memory
 from sessions.models import Session
 
-FAILURES_FROM = 400
+SUMMED = (
+    "requests",
+    "failed",
+    "tokens_in",
+    "tokens_out",
+    "tokens_cached",
+    "memories_injected",
+    "tokens_injected",
+)
+"""What of an hour's calls is added up."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +45,15 @@ class AgentStats:
 
 
 def agent_stats(agent: Agent, days: int) -> AgentStats:
-    """Count an agent's calls of the last `days` and its rows, inside the tenant."""
-    since = timezone.now() - timedelta(days=days)
-    calls = RequestRecord.objects.filter(org=agent.org_id, agent_id=agent.pk, created_at__gte=since)
-    counted = calls.aggregate(
-        requests=Count("id"),
-        failed=Count("id", filter=Q(status__gte=FAILURES_FROM)),
-        tokens_in=Coalesce(Sum("tokens_in"), 0),
-        tokens_out=Coalesce(Sum("tokens_out"), 0),
-        tokens_cached=Coalesce(Sum("tokens_cached"), 0),
-        memories_injected=Coalesce(Sum("memories_injected"), 0),
-        tokens_injected=Coalesce(Sum("context_tokens"), 0),
-        last_request_at=Max("created_at"),
-    )
-    return AgentStats(days=days, **_held(agent, since), **counted)
+    """Count an agent's calls of the last `days`, from a full hour on, and its rows.
+
+    Call it inside the tenant.
+    """
+    since = hour_of(timezone.now()) - timedelta(days=days)
+    calls = calls_since(agent.org_id, since, agent.pk)
+    counted = {name: sum(getattr(hour, name) for hour in calls) for name in SUMMED}
+    last = max((hour.last_request_at for hour in calls), default=None)
+    return AgentStats(days=days, last_request_at=last, **_held(agent, since), **counted)
 
 
 def _held(agent: Agent, since: datetime) -> dict[str, Any]:

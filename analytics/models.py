@@ -53,6 +53,63 @@ class RequestRecord(models.Model):
         return f"{self.status} {self.model}"
 
 
+class HourOfCalls(TenantModel):
+    """What the calls of one full hour (UTC) came to: of one agent, and with no agent of the org.
+
+    Written by the worker alone (`ibex_count_hours`), from the request records.
+    """
+
+    agent_id = models.UUIDField(null=True, blank=True, help_text="Empty: all agents together.")
+    hour = models.DateTimeField(help_text="When the hour began.")
+    requests = models.PositiveBigIntegerField()
+    failed = models.PositiveBigIntegerField(help_text="Calls that ended with 400 or more.")
+    tokens_in = models.PositiveBigIntegerField()
+    tokens_out = models.PositiveBigIntegerField()
+    tokens_cached = models.PositiveBigIntegerField()
+    memories_injected = models.PositiveBigIntegerField()
+    tokens_injected = models.PositiveBigIntegerField()
+    last_request_at = models.DateTimeField()
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["org", "agent_id", "hour"],
+                nulls_distinct=False,
+                name="an_hour_is_counted_once_per_agent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.requests} calls from {self.hour:%Y-%m-%d %H:%M}"
+
+
+class LateHour(models.Model):
+    """An hour that got a request record long after it was made: it is counted again.
+
+    Marked by a trigger, so that whoever adds the record need not think of it.
+    """
+
+    pk = models.CompositePrimaryKey("org_id", "hour")
+    org_id = models.UUIDField()
+    hour = models.DateTimeField()
+
+    objects = OrgQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"late in {self.hour:%Y-%m-%d %H:%M}"
+
+
+class HoursCounted(models.Model):
+    """One row: the hours before `through` are counted; null until there was anything to count."""
+
+    through = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"counted through {self.through}"
+
+
 class ExtractionRecord(TenantModel):
     """What one call of the extractor's model cost and how it ended. The rules make none."""
 

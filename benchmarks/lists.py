@@ -102,6 +102,8 @@ def _fill(ready: Stage, agent: Any, rows: int) -> float:
     """Generate the rows, the newest last, and let Postgres look at what it holds."""
     import psycopg  # noqa: PLC0415
 
+    from analytics.tasks import count_hours  # noqa: PLC0415 - after Django is set up
+
     began = time.perf_counter()
     _make_examples(agent)
     with psycopg.connect(ready.stores.owner_url, autocommit=True) as owner:
@@ -116,6 +118,7 @@ def _fill(ready: Stage, agent: Any, rows: int) -> float:
         owner.execute(copies("orgs_operator", OPERATOR), {"rows": FEW["members"]})
         for table, values, name in FEW_TABLES:
             owner.execute(copies(table, values), {"rows": FEW[name]})
+        count_hours.run()
         owner.execute("VACUUM ANALYZE")
     return time.perf_counter() - began
 

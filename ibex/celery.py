@@ -68,6 +68,11 @@ app.conf.update(
             "task": "analytics.tasks.ensure_partitions",
             "schedule": timedelta(hours=12),
         },
+        "count hours": {
+            "task": "analytics.tasks.count_hours",
+            "schedule": timedelta(minutes=1),
+            "options": {"expires": 60},
+        },
         "purge changes": {
             "task": "control.tasks.purge_changes",
             "schedule": timedelta(hours=1),

@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db.models import Model, Q, QuerySet
 
 from agents.models import Agent
-from analytics.models import ExtractionRecord, RequestRecord
+from analytics.models import ExtractionRecord, HourOfCalls, LateHour, RequestRecord
 from control.models import Acknowledgement, Event
 from directives.models import Directive, DirectiveDraft, DirectiveVersion
 from jobs.models import Job, JobChunk
@@ -159,6 +159,7 @@ def views_of(subject: str) -> Q:
 
 OF_OPERATORS = "It is about operators and agents, not about end users."
 COUNTS = "It counts; the counts follow when the postings go."
+SUMS = "It sums up the calls of an agent and of an organization, and of no person."
 
 TABLES = [
     TableStore("organizations", Organization, without_subject=OF_OPERATORS, org_field="pk"),
@@ -192,6 +193,8 @@ TABLES = [
     TableStore("corpus statistics", CorpusStatistics, without_subject=COUNTS),
     TableStore("dead letters", DeadLetter, column("session__subject")),
     TableStore("request records", RequestRecord, requests),
+    TableStore("hours of calls", HourOfCalls, without_subject=SUMS),
+    TableStore("late hours", LateHour, without_subject=SUMS),
     TableStore("extraction records", ExtractionRecord, requests),
 ]
 

@@ -245,7 +245,7 @@ def test_stats_count_no_further_than_the_cap(
             make_memory(world.scout, f"Thing {number}")
             make_session(world.scout)
         make_memory(world.scout, "Gone", status="archived")
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             agent_stats(world.scout, 30)
     counted = alice.get(f"{AGENTS}/{world.scout.pk}/stats").json()
     assert counted["memories"] == {"active": 3, "archived": 1}  # 3 says more than 2

@@ -141,7 +141,7 @@ def more_turns(_world: World, story: Story, number: int) -> None:
 AGENT = "/agents/<uuid:agent_id>/"
 SESSION = "/sessions/<uuid:session_id>/"
 LISTS: dict[str, tuple[int, Grow]] = {
-    "/": (18, more_of_everything),
+    "/": (19, more_of_everything),
     "/agents/": (11, more_agents),
     "/memories/": (12, more_memories),
     "/memories/review/": (11, more_reviews),
@@ -158,7 +158,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/settings/tokens/new/": (8, more_agents),
     "/settings/lockouts/": (9, more_lockouts),
     "/settings/me/": (9, more_passkeys),
-    AGENT: (16, more_of_everything),
+    AGENT: (17, more_of_everything),
     f"{AGENT}memories/": (21, more_memories),
     f"{AGENT}sessions/": (14, more_sessions),
     f"{AGENT}directive/versions/": (9, more_versions),
