@@ -91,7 +91,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def visit(browser: Browser, stack: Stack) -> Iterator[Visit]:
     """Open a window and sign in as the operator of `make up`."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    size = {"width": 1440, "height": 1000}
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
     visiting = Visit(context.new_page(), stack.proxy_url)
     visiting.watch()
     visiting.open("/")
@@ -119,9 +120,8 @@ def window(browser: Browser, crowd: Crowd) -> Iterator[Window]:
 
     def _open(width: int, **options: Any) -> Visit:
         size = {"width": width, "height": WIDTHS[width]}
-        contexts.append(
-            browser.new_context(storage_state=crowd.sign_in(browser), viewport=size, **options)
-        )
+        options = {"viewport": size, "reduced_motion": "reduce", **options}
+        contexts.append(browser.new_context(storage_state=crowd.sign_in(browser), **options))
         visiting = Visit(contexts[-1].new_page(), crowd.stack.proxy_url)
         visiting.watch()
         return visiting
