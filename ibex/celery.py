@@ -15,9 +15,9 @@ from celery.signals import setup_logging
 from django.conf import settings
 
 from ibex.broker import PatientAmqp
-from ibex.env import env
 from ibex.failures import SafeTask
 from ibex.logs import configure_logging
+from ibex.queues import EVERYTHING, ROUTES, processes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
 
@@ -45,14 +45,15 @@ app.conf.update(
     task_store_errors_even_if_ignored=False,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_default_queue="ibex",
+    task_default_queue=EVERYTHING,
+    task_routes=ROUTES,
     task_serializer="json",
     accept_content=["json"],
     task_soft_time_limit=SOFT_TIME_LIMIT_S,
     task_time_limit=TIME_LIMIT_S,
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1},
     worker_prefetch_multiplier=1,
-    worker_concurrency=env.int("IBEX_WORKER_CONCURRENCY", 2),
+    worker_concurrency=processes(),
     worker_enable_remote_control=False,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,

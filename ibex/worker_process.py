@@ -19,6 +19,7 @@ from prometheus_client import Counter, Histogram
 from ibex.celery import app
 from ibex.env import env
 from ibex.logs import configure_logging
+from ibex.queues import EVERYTHING, LearningStep
 from ibex.startup import refuse_unsafe_start
 from ibex.worker_health import serve_health
 
@@ -52,8 +53,14 @@ def run() -> None:
 
     get_extractor()
     app.steps["worker"].add(HealthStep)
+    app.steps["consumer"].add(LearningStep)
     worker = app.Worker(
-        beat=True, quiet=True, without_gossip=True, without_mingle=True, loglevel="INFO"
+        queues=[EVERYTHING],  # the step takes the other one
+        beat=True,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        loglevel="INFO",
     )
     worker.start()
     sys.exit(worker.exitcode)

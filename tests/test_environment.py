@@ -19,7 +19,7 @@ READ_BY = {
     "api": SERVED,
     "memory": SERVED,
     "dashboard": SERVED,
-    "worker": [*BASICS, "ibex/worker_process.py", "ibex/celery.py", "ibex/due.py"],
+    "worker": [*BASICS, "ibex/worker_process.py", "ibex/queues.py", "ibex/due.py"],
     "proxy": [*BASICS, "proxy/"],
     "embedder": [*BASICS, "embedder/"],
     "context": [*BASICS, "context/"],

@@ -11,9 +11,10 @@ import pytest
 from ibex.dispatch import CLAIMS
 from ibex.ports import DEFAULT_PORTS
 from tests.memories.embedding import embedder, no_embedding
+from tests.memories.model import model_peer
 from tests.processes import ServerProcess, free_offset
 
-__all__ = ["embedder", "no_embedding"]
+__all__ = ["embedder", "model_peer", "no_embedding"]
 
 MakeWorker = Callable[..., ServerProcess]
 

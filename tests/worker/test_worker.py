@@ -21,7 +21,9 @@ from ibex.embedded.redis import Redis
 from ibex.tenancy import tenant
 from memories.models import Memory, MemoryVersion, Passage
 from sessions.models import Session
-from tests.conftest import FULL, World
+from sessions.services import complete_session
+from tests.conftest import FULL, TESTS, World
+from tests.memories.model import MODEL, ModelPeer, Reply
 from tests.processes import ROOT, ServerProcess
 from tests.sessions.turns import make_session, record_turn
 from tests.worker.conftest import MakeWorker, wait_until
@@ -205,6 +207,36 @@ def test_redis_may_be_away_at_the_start_and_later(
     worker.stop()
     running.terminate()
     running.wait()
+
+
+def test_learning_that_hangs_holds_up_nothing_else(
+    committed_world: World, make_worker: MakeWorker, model_peer: ModelPeer, tmp_path: Path
+) -> None:
+    """Two learn at once, and one more process archives, completes and dispatches."""
+    hangs = Reply(delay_s=3600)
+    model_peer.will(*[hangs] * 10, about="I like tea")
+    sessions = [make_session(committed_world.scout) for _ in range(5)]
+    for session in sessions:
+        record_turn(session, "I like tea.")
+    worker = make_worker(
+        IBEX_EXTRACTOR="llm",
+        IBEX_EXTRACTOR_BASE_URL=model_peer.base_url,
+        IBEX_EXTRACTOR_API_KEY="a-key",
+        IBEX_EXTRACTOR_MODEL=MODEL,
+        IBEX_EXTRACTOR_TIMEOUT_S="200",
+        IBEX_ARCHIVE_URL=(tmp_path / "archive").as_uri(),
+    )
+    worker.start(path="/readyz")
+    wait_until(lambda: len(model_peer.asked) == 2)
+    ended = make_session(committed_world.scout)
+    complete_session(session=ended, actor=TESTS, how="completed")
+    wait_until(lambda: count(committed_world, Session, archive_version=1) == 1)
+    idle = make_session(committed_world.scout, completes_at=timezone.now())
+    wait_until(lambda: count(committed_world, Session, pk=idle.pk, status="abandoned") == 1)
+    wait_until(lambda: count(committed_world, Session, archive_version=1) == 2)
+    assert worker.status("/readyz") == 200
+    assert len(model_peer.asked) == 2
+    assert count(committed_world, Session, extract_after__isnull=False) >= 5
 
 
 @pytest.mark.parametrize(
