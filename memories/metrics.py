@@ -1,6 +1,6 @@
 """What the write pipeline counts. No label names an organization, a person or a text."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 WRITTEN = Counter(
     "ibex_memories_written_total", "Candidates that went through the write pipeline.", ["outcome"]
@@ -26,6 +26,14 @@ EXTRACTION_SECONDS = Histogram(
     "ibex_extraction_call_seconds",
     "How long the extractor's model took to answer.",
     buckets=(0.25, 0.5, 1, 2, 5, 10, 20, 30, 60),
+)
+EXTRACTION_PAUSE = Gauge(
+    "ibex_extraction_pause_seconds",
+    "How long the extractor's model is left alone after its last failure; 0 while it answers.",
+    multiprocess_mode="mostrecent",
+)
+EXTRACTION_PAUSED = Counter(
+    "ibex_extraction_paused_total", "Times that turns were put off while the model is left alone."
 )
 DEAD_LETTERS = Counter(
     "ibex_dead_letters_total", "Turns set aside, tried again, learned after all.", ["event"]

@@ -6,6 +6,7 @@ from ibex.env import env
 from memories.extraction.base import (
     CandidateMemory,
     ExtractionInvalid,
+    ExtractionPaused,
     ExtractionUnavailable,
     Extractor,
     TurnText,
@@ -16,6 +17,7 @@ from memories.extraction.rules import RulesExtractor
 __all__ = [
     "CandidateMemory",
     "ExtractionInvalid",
+    "ExtractionPaused",
     "ExtractionUnavailable",
     "Extractor",
     "TurnText",

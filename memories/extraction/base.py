@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -54,7 +54,23 @@ class Extractor(Protocol):
 
 
 class ExtractionUnavailable(Exception):
-    """The extractor cannot be asked now: the turns stay due. The message holds no text."""
+    """The extractor cannot be asked now: the turns stay due. The message holds no text.
+
+    `wait` is how long everybody leaves it alone; None, the turns wait as their own attempts say.
+    """
+
+    wait: timedelta | None = None
+    was_asked = True
+
+
+class ExtractionPaused(ExtractionUnavailable):
+    """The extractor failed others a moment ago, and was not asked."""
+
+    was_asked = False
+
+    def __init__(self, wait: timedelta) -> None:
+        self.wait = wait
+        super().__init__("it is left alone")
 
 
 class ExtractorMisconfigured(ExtractionUnavailable):

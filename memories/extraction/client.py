@@ -4,8 +4,11 @@ Only the extractor `llm` imports this, for the SDK costs a second and 50 MB to i
 the SDK quote answers, and answers quote conversations; so none of them leaves this module.
 """
 
+import asyncio
 import logging
+import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import openai
@@ -40,13 +43,28 @@ class Answer:
     tokens_out: int
 
 
+class Connection(threading.local):
+    """A client, and the loop that its connections belong to: one in each thread that asks."""
+
+    def __init__(self, connect: partial[openai.AsyncOpenAI]) -> None:
+        self.loop = asyncio.Runner()
+        self.client = connect()
+
+
 class ModelClient:
-    """An OpenAI-compatible provider. It never asks twice by itself: claimed work has its time."""
+    """An OpenAI-compatible provider. It never asks twice by itself: claimed work has its time.
+
+    A call has `timeout_s` altogether, however the provider spends it: its name is looked up,
+    connected to and waited for on a loop, since sockets only limit the wait for the next byte.
+    """
 
     def __init__(self, *, base_url: str, api_key: str, timeout_s: float) -> None:
-        self._client = openai.OpenAI(
-            base_url=base_url, api_key=api_key or NO_KEY, timeout=timeout_s, max_retries=0
+        self._timeout_s = timeout_s
+        key = api_key or NO_KEY
+        connect = partial(
+            openai.AsyncOpenAI, base_url=base_url, api_key=key, timeout=None, max_retries=0
         )
+        self._connection = Connection(connect)
 
     def ask(self, *, model: str, messages: Any, response_format: Any) -> Answer:
         """Ask once.
@@ -54,17 +72,24 @@ class ModelClient:
         Raises `ExtractionUnavailable`, `ExtractorMisconfigured`; `ExtractionInvalid` for turns that
         the provider will not take.
         """
+        asked = {"model": model, "messages": messages, "response_format": response_format}
+        return read_completion(self._connection.loop.run(self._ask(asked)))
+
+    async def _ask(self, asked: dict[str, Any]) -> bytes:
+        completions = self._connection.client.chat.completions.with_raw_response
         try:
-            response = self._client.chat.completions.with_raw_response.create(
-                model=model, messages=messages, response_format=response_format, temperature=0
-            )
-        except openai.APIConnectionError as error:  # timeouts too
+            async with asyncio.timeout(self._timeout_s):
+                response = await completions.create(**asked, temperature=0)
+        except TimeoutError:
+            raise ExtractionUnavailable("no answer in time") from None
+        except openai.APIConnectionError as error:
             raise ExtractionUnavailable(type(error).__name__) from None
         except openai.APIStatusError as error:
             raise _refusal(error.status_code) from None
         except openai.OpenAIError as error:
             raise ExtractionUnavailable(type(error).__name__) from None
-        return read_completion(response.content)
+        content: bytes = response.content
+        return content
 
 
 def read_completion(body: bytes) -> Answer:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import structlog
+from django.conf import settings
 
 from ibex.env import env
 from memories.extraction.answers import read_answer
@@ -18,6 +19,7 @@ from memories.extraction.base import (
     TurnText,
 )
 from memories.extraction.calls import Call, Outcome, note_call
+from memories.extraction.outage import Outage
 from memories.extraction.prompt import PROMPT_VERSION, RESPONSE_FORMAT, messages
 from memories.models import DeadLetter
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 OPENAI = "https://api.openai.com/v1"
 MAX_MODEL_CHARACTERS = 200
+ASKED_AT_MOST = 2
 Reason = DeadLetter.Reason
 
 log = structlog.get_logger(__name__)
@@ -47,12 +50,18 @@ class LlmExtractor:
         self._connect = partial(
             ModelClient, base_url=base_url, api_key=api_key, timeout_s=timeout_s
         )
+        provider = f"{base_url} {self.model} {api_key}"
+        self.outage = Outage(settings.REDIS_URL, provider, ASKED_AT_MOST * timeout_s)
         self._has_complained = False
 
     def extract(self, turns: Sequence[TurnText]) -> list[CandidateMemory]:
         """Return what the model found; without turns it is not asked."""
         if not turns:
             return []
+        with self.outage.watch():
+            return self._ask_twice(turns)
+
+    def _ask_twice(self, turns: Sequence[TurnText]) -> list[CandidateMemory]:
         try:
             return self._ask(turns)
         except ExtractionInvalid as error:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import F
 from django.utils import timezone
 
 from ibex import due
 from ibex.tenancy import tenant
 from memories import metrics
 from memories.errors import DeadLetterResolved
+from memories.extraction import ExtractionUnavailable
 from memories.models import DeadLetter
 from orgs import audit
 from orgs.audit import Actor
@@ -75,6 +77,16 @@ def resolve(dead_letter: DeadLetter) -> None:
     """Note that the turns were learned from."""
     _settle(dead_letter, resolved=True)
     metrics.DEAD_LETTERS.labels("resolved").inc()
+
+
+def put_off(dead_letter: DeadLetter, error: ExtractionUnavailable) -> None:
+    """Keep the turns due: from when the extractor may be asked again, or from their next try on."""
+    if error.wait is not None:
+        with tenant(dead_letter.org_id):
+            DeadLetter.objects.filter(pk=dead_letter.pk).update(
+                claimed_until=timezone.now() + error.wait,
+                attempts=F("attempts") - int(not error.was_asked),
+            )
 
 
 def put_back(dead_letter: DeadLetter, *, reason: str, extractor: str) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from agents.models import Agent
@@ -62,8 +63,9 @@ def learn_from_session(*, org_id: UUID, session_id: UUID) -> None:
     """Learn from the turns of a session that nobody has learned from.
 
     Nothing happens when another worker is at it. After an error the session stays claimed for a
-    while that doubles with every attempt, from a lease to an hour, and then is due again. Turns
-    for which the extractor has no usable answer are set aside, and the cursor moves past them.
+    while that doubles with every attempt, from a lease to an hour, and then is due again; while
+    the extractor is away from everybody, until it may be asked again. Turns for which the
+    extractor has no usable answer are set aside, and the cursor moves past them.
     """
     with _alone(session_id) as is_alone:
         batch = _next_batch(org_id, session_id) if is_alone else None
@@ -96,7 +98,8 @@ def learn_from_dead_letter(*, org_id: UUID, dead_letter_id: UUID) -> None:
         try:
             _learn(batch)
         except ExtractionUnavailable as error:
-            _put_off(batch, error)
+            _note_away(batch, error)
+            dead_letters.put_off(letter, error)
         except ExtractionInvalid as error:
             _note_invalid(batch, error)
             dead_letters.put_back(letter, reason=error.reason, extractor=get_extractor().version)
@@ -234,8 +237,22 @@ def _remember(batch: Batch, candidate: CandidateMemory, actor: Actor) -> None:
 
 
 def _put_off(batch: Batch, error: ExtractionUnavailable) -> None:
-    """Leave the turns claimed; when the claim expires they are due again."""
-    log.warning("extractor away", reason=str(error), session=str(batch.session.pk))
+    """Leave the turns claimed; when the claim expires they are due again.
+
+    That is when the pause is over, if there is one; who was not even asked has made no attempt.
+    """
+    _note_away(batch, error)
+    if error.wait is not None:
+        with tenant(batch.session.org_id):
+            Session.objects.filter(pk=batch.session.pk).update(
+                extract_claimed_until=timezone.now() + error.wait,
+                extract_attempts=F("extract_attempts") - int(not error.was_asked),
+            )
+
+
+def _note_away(batch: Batch, error: ExtractionUnavailable) -> None:
+    if error.was_asked:
+        log.warning("extractor away", reason=str(error), session=str(batch.session.pk))
 
 
 def _note_invalid(batch: Batch, error: ExtractionInvalid) -> None:

@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 
 from memories.extraction import get_extractor
+from memories.extraction.llm import LlmExtractor
+from memories.extraction.outage import Outage
 from tests.processes import free_port
 from tests.proxy.provider import ProviderPeer
 
@@ -110,9 +112,22 @@ def model(model_peer: ModelPeer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mo
     monkeypatch.setenv("IBEX_EXTRACTOR_MODEL", MODEL)
     monkeypatch.setenv("IBEX_EXTRACTOR_TIMEOUT_S", "10")
     get_extractor.cache_clear()
+    answered_somebody()
     yield model_peer
     monkeypatch.undo()
     get_extractor.cache_clear()
+
+
+def outage() -> Outage:
+    """Return what is known of the provider being away."""
+    extractor = get_extractor()
+    assert isinstance(extractor, LlmExtractor)
+    return extractor.outage
+
+
+def answered_somebody() -> None:
+    """Say that the provider has answered, as a call that succeeds does."""
+    outage().note_answer()
 
 
 @pytest.fixture

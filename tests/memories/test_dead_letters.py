@@ -19,7 +19,7 @@ from memories.models import DeadLetter, Memory
 from orgs.models import AuditEvent, Organization
 from sessions.models import Session
 from tests.conftest import FULL, TESTS, World
-from tests.memories.model import ModelPeer, Reply, fact, told
+from tests.memories.model import ModelPeer, Reply, answered_somebody, fact, told
 from tests.sessions.turns import make_session, record_turn
 
 pytestmark = pytest.mark.usefixtures("no_embedding")
@@ -107,11 +107,13 @@ def test_while_the_provider_is_away_it_stays_due_later_and_later(
     model.will(*[Reply(status=503)] * 3)
     waits = []
     for _attempt in range(3):
+        answered_somebody()
         learn_from_dead_letter(org_id=letter.org_id, dead_letter_id=letter.pk)
         waiting = again(letter)
         waits.append((waiting.claimed_until - timezone.now()).total_seconds())
     assert [round(wait, -1) for wait in waits] == [60, 120, 240]
     assert (waiting.retry_after is None, waiting.attempts) == (False, 4)
+    answered_somebody()
     learn_from_dead_letter(org_id=letter.org_id, dead_letter_id=letter.pk)
     assert again(letter).resolved_at is not None
 
