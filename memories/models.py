@@ -466,7 +466,9 @@ class DeadLetter(TenantModel):
     """Turns of a session that the extractor could not learn from. They are kept, and findable.
 
     It names the turns and holds none of their text. It is due when `retry_after` is set, which an
-    operator does; `attempts` counts how often learning from these turns was begun.
+    operator does; `attempts` counts how often learning from these turns was begun. Turns that fail
+    together again are learned from one by one: it then names those that are left, and each that
+    fails alone gets a dead letter of its own.
     """
 
     class Reason(models.TextChoices):

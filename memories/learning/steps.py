@@ -40,8 +40,6 @@ from sessions.models import Session, Turn
 
 BATCH = 20
 """Turns of one run; what is left over stays due."""
-CAREFUL_AFTER = 2
-"""After so many failures turns are learned one by one, so that a bad one holds up no others."""
 LONGEST_WAIT = timedelta(hours=1)
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('ibex.learn:' || %s, 0))"
 UNLOCK = "SELECT pg_advisory_unlock(hashtextextended('ibex.learn:' || %s, 0))"
@@ -85,7 +83,8 @@ def learn_from_session(*, org_id: UUID, session_id: UUID) -> None:
 def learn_from_dead_letter(*, org_id: UUID, dead_letter_id: UUID) -> None:
     """Learn from turns that were set aside, if they are due; what they said is written once.
 
-    When it fails again they wait for an operator; while the extractor is away they stay due.
+    When they fail again they are tried one by one, and those that fail alone wait for an operator;
+    while the extractor is away they stay due.
     """
     session_id = dead_letters.session_of_due(org_id, dead_letter_id)
     if session_id is None:
@@ -102,9 +101,10 @@ def learn_from_dead_letter(*, org_id: UUID, dead_letter_id: UUID) -> None:
             dead_letters.put_off(letter, error)
         except ExtractionInvalid as error:
             _note_invalid(batch, error)
-            dead_letters.put_back(letter, reason=error.reason, extractor=get_extractor().version)
+            version = get_extractor().version
+            dead_letters.put_back(letter, batch.turns, reason=error.reason, extractor=version)
         else:
-            dead_letters.resolve(letter)
+            dead_letters.resolve(letter, batch.turns)
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def _next_batch(org_id: UUID, session_id: UUID) -> Batch | None:
         if org.status == Organization.Status.DELETING:
             return None  # an erasure is under way, and nothing may be added to what it counted
         due.begin("learn", session.extract_after)
-        limit = BATCH if session.extract_attempts < CAREFUL_AFTER else 1
+        limit = BATCH if session.extract_attempts < dead_letters.CAREFUL_AFTER else 1
         session.extract_claimed_until = timezone.now() + _wait(session.extract_attempts)
         session.extract_attempts += 1
         session.save(update_fields=["extract_claimed_until", "extract_attempts"])
@@ -155,9 +155,10 @@ def _begin_again(org_id: UUID, dead_letter_id: UUID) -> tuple[DeadLetter, Batch]
         turns = session.turns.filter(index__range=(letter.first_turn, letter.last_turn))
         is_on = org.memory_extraction_enabled and agent.extraction_enabled
         if not is_on:
-            dead_letters.put_back(letter, reason=letter.reason, extractor=letter.extractor)
+            dead_letters.wait_for_operator(letter, reason=letter.reason, extractor=letter.extractor)
             return None
-        return letter, Batch(session, agent, list(turns.order_by("index")), is_off=False)
+        limit = 1 if dead_letters.is_tried_alone(letter) else None
+        return letter, Batch(session, agent, list(turns.order_by("index")[:limit]), is_off=False)
 
 
 def _wait(attempts: int) -> timedelta:

@@ -151,7 +151,7 @@ def test_a_worker_that_dies_before_it_is_noted_writes_nothing_twice(
     letter = fail(world, model)
     retry_dead_letter(dead_letter=letter, actor=TESTS)
     with monkeypatch.context() as patched:
-        patched.setattr(dead_letters, "resolve", lambda _letter: 1 / 0)
+        patched.setattr(dead_letters, "resolve", lambda *_given: 1 / 0)
         model.will(told(fact(TEA)))
         with pytest.raises(ZeroDivisionError):
             learn_from_dead_letter(org_id=letter.org_id, dead_letter_id=letter.pk)

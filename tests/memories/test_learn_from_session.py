@@ -12,7 +12,7 @@ from agents.models import Agent
 from agents.services import create_agent
 from ibex.tenancy import tenant
 from memories.extraction import CandidateMemory, TurnText
-from memories.learning import steps
+from memories.learning import dead_letters, steps
 from memories.learning.steps import learn_from_session
 from memories.models import Memory, MemoryVersion, Passage
 from orgs.models import Organization
@@ -224,7 +224,7 @@ def test_a_bad_turn_does_not_hold_up_those_before_it(
         return extract(turns)
 
     monkeypatch.setattr(steps.get_extractor(), "extract", choke)
-    for _attempt in range(steps.CAREFUL_AFTER):
+    for _attempt in range(dead_letters.CAREFUL_AFTER):
         with pytest.raises(RuntimeError):
             learn(session)
     learn(session)
