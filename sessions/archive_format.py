@@ -20,7 +20,7 @@ NUL = b"\\u0000"
 REPLACEMENT = "\ufffd"
 
 
-def header(session: Session, *, version: int) -> bytes:
+def header(session: Session, *, version: int, turns: int) -> bytes:
     """Describe the session. The same session and version make the same bytes."""
     return encode(
         {
@@ -37,7 +37,7 @@ def header(session: Session, *, version: int) -> bytes:
             "last_turn_at": session.last_turn_at.isoformat(),
             "completed_at": session.completed_at and session.completed_at.isoformat(),
             "directive_version": session.directive_version,
-            "turn_count": session.turn_count,
+            "turn_count": turns,
             "tokens_in": session.tokens_in,
             "tokens_out": session.tokens_out,
             "branched_from_id": session.branched_from_id and str(session.branched_from_id),

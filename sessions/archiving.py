@@ -27,6 +27,7 @@ from ibex.tenancy import tenant
 from sessions.archive_format import header, turn_line
 from sessions.errors import ArchiveIncomplete
 from sessions.models import Session, Turn
+from sessions.recounting import recount
 
 ALIAS = "archive"
 """The archives' entry in Django's STORAGES."""
@@ -115,7 +116,7 @@ def archive_session(*, org_id: UUID, session_id: UUID) -> None:
         if session is None:
             return
         try:
-            written = _write(session)
+            written = _write_or_recount(session)
         except OSError:
             _claim(org_id, session_id, _wait(PAUSE, session.archive_attempts))
             raise
@@ -162,14 +163,22 @@ def _claim(org_id: UUID, session_id: UUID, wait: timedelta) -> None:
         Session.objects.filter(pk=session_id).update(archive_claimed_until=due_again)
 
 
-def _write(session: Session) -> Written:
+def _write_or_recount(session: Session) -> Written:
+    """Write the archive; of a session that counts turns it never had, those that it has."""
+    try:
+        return _write(session, session.turn_count)
+    except ArchiveIncomplete:
+        return _write(session, recount(session))
+
+
+def _write(session: Session, turns: int) -> Written:
     with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
         written = Written(file)
-        written.add(header(session, version=session.archive_version + 1))
+        written.add(header(session, version=session.archive_version + 1, turns=turns))
         for turn in _turns(session):
             written.add(turn_line(turn))
             written.turns += 1
-        if written.turns != session.turn_count:
+        if written.turns != turns:
             raise ArchiveIncomplete
         file.seek(0)
         with OUTAGE.watch():

@@ -329,10 +329,10 @@ def test_an_end_that_came_meanwhile_stays_due(
     end(session)
     write = archiving._write
 
-    def write_slowly(row: Session) -> Any:
+    def write_slowly(*given: Any) -> Any:
         record_turn(session, "One more")
         end(session)
-        return write(row)
+        return write(*given)
 
     with monkeypatch.context() as patch:
         patch.setattr(archiving, "_write", write_slowly)
@@ -351,8 +351,8 @@ def test_a_session_that_is_erased_meanwhile_takes_its_archive_with_it(
     end(session)
     write = archiving._write
 
-    def write_and_erase(row: Session) -> Any:
-        written = write(row)
+    def write_and_erase(*given: Any) -> Any:
+        written = write(*given)
         with tenant(world.acme):
             Session.objects.filter(pk=session.pk).delete()
         return written
