@@ -41,6 +41,9 @@ PAGES = {
     "sessions, a name": "/sessions/?q=session-777",
     "sessions, one person": "/sessions/?subject=person-7",
     "sessions, with errors": "/sessions/?has_errors=true",
+    "sessions, a common error": "/sessions/?error=PROVIDER_TIMEOUT",
+    "sessions, a rare error": "/sessions/?error=RATE_LIMITED",
+    "sessions, without an error": "/sessions/?not_error=PROVIDER_TIMEOUT",
     "sessions, long": "/sessions/?min_turns=1000",
     "sessions, oldest": "/sessions/?sort=oldest",
     "sessions, quietest": "/sessions/?sort=quietest",
@@ -205,7 +208,7 @@ SESSION: Mapping[str, str] = {
     "external_id": "'session-' || n",
     "status": "CASE WHEN n %% 3 = 0 THEN 'completed' ELSE 'active' END",
     "subject": "CASE WHEN n %% 2 = 0 THEN 'person-' || n %% 5001 END",
-    "error_count": "CASE WHEN n %% 4999 = 0 THEN 1 ELSE 0 END",
+    "error_count": "CASE WHEN n %% 4 = 0 THEN 1 ELSE 0 END",
     "turn_count": "CASE WHEN n %% 5003 = 0 THEN 2000 ELSE n %% 40 END",
 }
 TURN: Mapping[str, str] = {"id": ID, "index": "n", "created_at": "now() - n * interval '1 s'"}
@@ -221,7 +224,10 @@ AUDIT: Mapping[str, str] = {
 REQUEST: Mapping[str, str] = {
     "id": ID,
     "created_at": "now() - n * (interval '1 day' / %(rows)s)",
-    "status": "CASE WHEN n %% 200 = 0 THEN 502 ELSE 200 END",
+    "session_id": "('01900000' || lpad(to_hex(n / 10), 24, '0'))::uuid",
+    "status": "CASE WHEN n %% 40 = 0 THEN 502 ELSE 200 END",
+    "error_code": "CASE WHEN n %% 20000 = 0 THEN 'RATE_LIMITED'"
+    " WHEN n %% 40 = 0 THEN 'PROVIDER_TIMEOUT' ELSE '' END",
     "tokens_in": "n %% 4000",
     "tokens_out": "n %% 800",
 }

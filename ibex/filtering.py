@@ -303,7 +303,7 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
                 self.replacing(name, value),
                 value in given,
             )
-            for value, label in self._choices(name).items()
+            for value, label in self._choices(name, counts).items()
         ]
         return Facet(name, self._label(name), options, self.replacing(name, None))
 
@@ -315,8 +315,7 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
         for name in self.facets:
             others = QueryDict(self.replacing(name, None))
             rows = type(self)(others, self.queryset, org_id=self.org_id).rows
-            field = self.filters[name].field_name
-            query = rows.order_by().values_list(field)[: SAMPLE + 1].query
+            query = self._values(name, rows.order_by())[: SAMPLE + 1].query
             try:
                 sql, values = query.sql_with_params()
             except EmptyResultSet:  # Django knows without asking that nothing matches
@@ -332,7 +331,11 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc] # django-filte
                 counts[name][str(value)] = count
         return counts
 
-    def _choices(self, name: str) -> dict[str, str]:
+    def _values(self, name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return what a facet counts: its value in each of the rows."""
+        return rows.values_list(self.filters[name].field_name)
+
+    def _choices(self, name: str, _counts: Mapping[str, int]) -> dict[str, str]:
         """Offer the first values, and the chosen one wherever it stands among the agents."""
         first = islice(self.form.fields[name].choices, MAX_AGENTS + 1)
         choices = {str(value): str(label) for value, label in first if str(value)}

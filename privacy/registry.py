@@ -43,7 +43,7 @@ from orgs.models import (
 )
 from sessions.archiving import ALIAS as ARCHIVE
 from sessions.archiving import archive_key
-from sessions.models import ConversationNode, Session, Turn
+from sessions.models import ConversationNode, Session, SessionError, Turn
 
 BySubject = Callable[[str], Q]
 
@@ -177,6 +177,7 @@ TABLES = [
     TableStore("control events", Event, without_subject=OF_OPERATORS),
     TableStore("acknowledgements", Acknowledgement, without_subject=OF_OPERATORS),
     TableStore("sessions", Session, column("subject")),
+    TableStore("session errors", SessionError, column("session__subject")),
     TableStore("turns", Turn, column("subject")),
     TableStore("conversation nodes", ConversationNode, column("subject")),
     TableStore("memories", Memory, column("subject")),

@@ -1,16 +1,17 @@
 """What the list of sessions is narrowed by, on the page, through the API and in bulk."""
 
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from agents.models import Agent
 from ibex.filtering import AgentChoice, Condition
 from ibex.keyset import NEWEST_FIRST, Order
 from ibex.ordering import OrderedFilter, sort_filter
-from sessions.models import Session
+from sessions.models import Session, SessionError
 
 ORDERS = {
     "": NEWEST_FIRST,
@@ -26,11 +27,26 @@ ORDER_NAMES = {
     "quietest": "Longest quiet first",
 }
 
+MAX_CODES = 50
+"""How many error codes are offered, the most frequent first."""
+
+
+class ErrorCode(django_filters.CharFilter):  # type: ignore[misc] # django-filter is untyped
+    """Sessions with a call that ended with a code; its twin, those without."""
+
+    def filter(self, rows: QuerySet[Session], code: str) -> QuerySet[Session]:
+        """Look among the session's errors, not among its calls."""
+        if not code:
+            return rows
+        mine = SessionError.objects.filter(org=self.parent.org_id, error_code=code)
+        having = Exists(mine.filter(session=OuterRef("pk")))
+        return rows.exclude(having) if self.exclude else rows.filter(having)
+
 
 class SessionFilter(OrderedFilter):
     """Sessions by agent, subject, status, name, times, directive version, errors and length."""
 
-    facets: ClassVar[tuple[str, ...]] = ("status", "agent_id")
+    facets: ClassVar[tuple[str, ...]] = ("status", "agent_id", "error")
     typed: ClassVar = (
         "q",
         "subject",
@@ -75,6 +91,7 @@ class SessionFilter(OrderedFilter):
         label="Directive version", min_value=1, max_value=2**31 - 1
     )
     has_errors = django_filters.BooleanFilter(method="with_errors", label="Has errors")
+    error = ErrorCode(label="Error", max_length=64)
     min_turns = django_filters.NumberFilter(
         field_name="turn_count", lookup_expr="gte", label="Turns", min_value=0, max_value=2**31 - 1
     )
@@ -102,11 +119,26 @@ class SessionFilter(OrderedFilter):
         """Keep the sessions with calls that failed, or those without."""
         return rows.filter(error_count__gt=0) if wanted else rows.filter(error_count=0)
 
+    def _values(self, name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Count each code once a session."""
+        if name != "error":
+            return super()._values(name, rows)
+        failed = rows.filter(error_count__gt=0, errors__isnull=False)
+        return failed.values_list("errors__error_code")
+
+    def _choices(self, name: str, counts: Mapping[str, int]) -> dict[str, str]:
+        """Offer the codes that occur, and the chosen one."""
+        if name != "error":
+            return super()._choices(name, counts)
+        codes = sorted(counts, key=lambda code: (-counts[code], code))[:MAX_CODES]
+        chosen = self.value("error")
+        return {code: code for code in [*codes, *([chosen] if chosen else [])]}
+
 
 class AgentSessionFilter(SessionFilter):
     """The sessions of one agent. Sealed it is the filter of all sessions, with the agent in it."""
 
-    facets: ClassVar = ("status",)
+    facets: ClassVar = ("status", "error")
     order_unless_asked: ClassVar = "last_turn"
 
     @classmethod

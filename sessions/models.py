@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from ibex.fields import EnumField
-from orgs.models import OrgQuerySet, TenantModel
+from orgs.models import Organization, OrgQuerySet, TenantModel
 
 
 class Session(TenantModel):
@@ -114,6 +114,31 @@ class Session(TenantModel):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class SessionError(models.Model):
+    """That calls of a session ended with a code. The database keeps it, by a trigger, for good.
+
+    The records of the calls are kept by day and read by time; this finds their sessions.
+    """
+
+    pk = models.CompositePrimaryKey("org", "session", "error_code")
+    org = models.ForeignKey(Organization, models.CASCADE, related_name="+", db_index=False)
+    session = models.ForeignKey(
+        Session, models.DO_NOTHING, related_name="errors", db_constraint=False, db_index=False
+    )
+    error_code = models.CharField(max_length=64)
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["error_code"]
+        indexes = [
+            models.Index(fields=["org", "error_code", "session"], name="sessions_by_error_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.error_code} in {self.session_id}"
 
 
 class Turn(TenantModel):

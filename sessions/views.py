@@ -255,7 +255,8 @@ def act_on_memory(
 
 
 def _listed(request: OrgRequest) -> OrgQuerySet[Session]:
-    return Session.objects.filter(org=request.access.org_id).select_related("agent")
+    mine = Session.objects.filter(org=request.access.org_id)
+    return mine.select_related("agent").prefetch_related("errors")
 
 
 def _list(request: OrgRequest, filters: SessionFilter, page: str, **more: Any) -> HttpResponse:

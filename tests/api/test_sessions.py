@@ -13,7 +13,7 @@ from orgs.models import AuditEvent
 from sessions import api as sessions_api
 from sessions.models import Session, Turn
 from tests.api.conftest import Api, MakeApi, refused
-from tests.api.rows import make_session, make_turn
+from tests.api.rows import make_call, make_session, make_turn
 from tests.conftest import TESTS, World
 
 pytestmark = pytest.mark.usefixtures("api_urls")
@@ -52,6 +52,19 @@ def test_sessions_are_narrowed_and_ordered_as_on_the_page(world: World, alice: A
     assert names(rest) == ["second"]
     refused(alice.get(f"{PATH}?sort=loudest"), 400, "VALIDATION_ERROR")
     refused(alice.get(f"{PATH}?min_turns=-1"), 400, "VALIDATION_ERROR")
+
+
+def test_sessions_are_narrowed_by_how_their_calls_ended(world: World, alice: Api) -> None:
+    for name, codes in (("slow", ["PROVIDER_TIMEOUT"]), ("both", ["PROVIDER_TIMEOUT", "peer"])):
+        session = make_session(world.scout, name, error_count=len(codes))
+        for code in codes:
+            make_call(world.scout, session_id=session.pk, status=502, error_code=code)
+    make_session(world.scout, "well")
+    assert names(alice.get(f"{PATH}?error=PROVIDER_TIMEOUT")) == ["both", "slow"]
+    assert names(alice.get(f"{PATH}?error=peer")) == ["both"]
+    assert names(alice.get(f"{PATH}?error=PEER")) == []
+    assert names(alice.get(f"{PATH}?not_error=peer")) == ["well", "slow"]
+    refused(alice.get(f"{PATH}?error={'x' * 65}"), 400, "VALIDATION_ERROR")
 
 
 def test_a_session_is_shown_without_its_words(world: World, alice: Api) -> None:

@@ -1,5 +1,6 @@
 """The list of sessions: narrowed, ordered, peeked into, and ended in bulk."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from jobs.running import run_job
 from orgs.models import AuditEvent
 from sessions.filters import SessionFilter
 from sessions.models import Session
+from tests.api.rows import make_call
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
 from tests.sessions.turns import make_session, record_turn
@@ -94,6 +96,56 @@ def test_a_list_is_ordered_as_asked(world: World, sign_in: SignIn) -> None:
     assert listed(client, "/sessions/", {"sort": "quietest"}, sessions) == [2, 0, 1]
     agent = f"/agents/{world.scout.pk}/sessions/"
     assert listed(client, agent, {}, sessions) == [1, 0, 2]
+
+
+def failing(agent: Agent, *codes: str) -> Session:
+    session = make_session(agent, error_count=len(codes))
+    for code in codes:
+        make_call(agent, session_id=session.pk, status=502, error_code=code)
+    return session
+
+
+def options(text: str, name: str) -> list[tuple[str, str]]:
+    """Return what a facet of a page offers, with its counts."""
+    menu = text.split(f'facet-name">{name} ')[1].split("</ul>", maxsplit=1)[0]
+    return re.findall(r'<span>(.*?)</span><span class="quiet num">(.*?)</span>', menu)
+
+
+def test_sessions_are_narrowed_by_the_errors_that_occur(world: World, sign_in: SignIn) -> None:
+    slow, both = "PROVIDER_TIMEOUT", ("PROVIDER_TIMEOUT", "RATE_LIMITED")
+    sessions = [failing(world.scout, slow), failing(world.scout, *both), failing(world.scout)]
+    failing(world.spy, "ELSEWHERE")
+    client = sign_in(world.alice)
+    for path in ("/sessions/", f"/agents/{world.scout.pk}/sessions/"):
+        text = client.get(path).content.decode()
+        assert options(text, "Error") == [(slow, "2"), ("RATE_LIMITED", "1")], path
+        assert set(listed(client, path, {"error": slow}, sessions)) == {0, 1}, path
+        assert set(listed(client, path, {"error": "RATE_LIMITED"}, sessions)) == {1}, path
+        assert set(listed(client, path, {"not_error": "RATE_LIMITED"}, sessions)) == {0, 2}, path
+        assert set(listed(client, path, {"error": "ELSEWHERE"}, sessions)) == set(), path
+    text = client.get("/sessions/", {"subject": "nobody"}).content.decode()
+    assert options(text, "Error") == []
+
+
+def test_an_error_leads_to_the_sessions_with_it(world: World, sign_in: SignIn) -> None:
+    session, client = failing(world.scout, "a & b"), sign_in(world.alice)
+    record_turn(session, "Hello")
+    cell = client.get("/sessions/").content.decode().split('data-label="Errors"')[1]
+    assert 'href="?error=a+%26+b"' in cell
+    assert 'href="?not_error=a+%26+b"' in cell
+    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    assert 'href="/sessions/?error=a+%26+b"' in page
+    assert listed(client, "/sessions/?error=a+%26+b", {}, [session]) == [0]
+
+
+def test_the_sessions_with_an_error_are_ended_together(world: World, sign_in: SignIn) -> None:
+    sessions = [failing(world.scout, "RATE_LIMITED"), failing(world.scout, "peer")]
+    client = sign_in(world.alice)
+    text = client.get("/sessions/", {"error": "peer"}).content.decode()
+    signed = text.split('name="query" value="')[1].split('"')[0]
+    sent = {"scope": "query", "query": signed, "expected": "1", "reason": "Over"}
+    assert confirm(client, sent).status_code == 302
+    assert statuses(world, sessions) == ["active", "completed"]
 
 
 def test_an_agents_list_holds_no_other_agents(world: World, sign_in: SignIn) -> None:

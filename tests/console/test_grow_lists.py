@@ -14,6 +14,7 @@ from memories.services import edit_memory, write_memory
 from orgs.members import add_member
 from orgs.services import create_organization
 from tests.api.rows import (
+    make_call,
     make_dead_letter,
     make_invitation,
     make_job,
@@ -57,7 +58,10 @@ def more_memories(world: World, story: Story, number: int) -> None:
 
 
 def more_sessions(world: World, _story: Story, number: int) -> None:
-    session = make_session(world.scout, subject=f"user-{number}", directive_version=1)
+    session = make_session(
+        world.scout, subject=f"user-{number}", directive_version=1, error_count=1
+    )
+    make_call(world.scout, session_id=session.pk, status=502, error_code=f"CODE_{number}")
     record_turn(session, f"Hello {number}")
     record_turn(session, "And goodbye")
 
@@ -145,7 +149,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/agents/": (11, more_agents),
     "/memories/": (12, more_memories),
     "/memories/review/": (11, more_reviews),
-    "/sessions/": (12, more_sessions),
+    "/sessions/": (13, more_sessions),
     "/directives/": (13, more_agents),
     "/jobs/": (12, more_jobs),
     "/jobs/bell/": (8, more_jobs),
@@ -160,7 +164,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/settings/me/": (9, more_passkeys),
     AGENT: (17, more_of_everything),
     f"{AGENT}memories/": (21, more_memories),
-    f"{AGENT}sessions/": (14, more_sessions),
+    f"{AGENT}sessions/": (16, more_sessions),
     f"{AGENT}directive/versions/": (9, more_versions),
     f"/memories/{MEMORY}/": (14, more_of_a_memory),
     SESSION: (16, more_turns),

@@ -40,7 +40,7 @@ from privacy.registry import (
     unregistered,
     unregistered_keys,
 )
-from sessions.models import ConversationNode, Session, Turn
+from sessions.models import ConversationNode, Session, SessionError, Turn
 from tests.api.rows import make_call, make_job, make_session, make_turn
 from tests.conftest import ROOT, TESTS, World
 
@@ -181,7 +181,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
         ConversationNode.objects.create(
             **common, subject=subject, digest=uuid7().bytes * 2, session=session, turn_index=0
         )
-        make_call(agent, session_id=session.pk)
+        make_call(agent, session_id=session.pk, status=504, error_code="PROVIDER_TIMEOUT")
         ExtractionRecord.objects.create(
             org_id=agent.org_id,
             agent_id=agent.pk,
@@ -242,6 +242,7 @@ def test_the_personal_stores_are_these() -> None:
         AuditEvent,
         SavedView,
         Session,
+        SessionError,
         Turn,
         ConversationNode,
         Memory,

@@ -12,7 +12,8 @@ from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from proxy.store import RECORD
 from proxy.turns import CallRecord
-from sessions.models import Session, Turn
+from sessions.models import Session, SessionError, Turn
+from tests.api.rows import make_call, make_session
 from tests.conftest import World
 
 READ = """
@@ -155,3 +156,28 @@ def test_its_cost_does_not_grow_with_the_sessions_that_are_stored(world: World) 
         record(*(call_of(world.scout, f"{hundred}-{n}") for n in range(100)))
     assert record(call_of(world.scout, "1-50")) <= FEW
     assert record(call_of(world.scout, "another")) <= FEW
+
+
+def test_a_session_knows_with_which_codes_its_calls_ended(world: World) -> None:
+    failed = [call_of(world.scout, "one", failed=True) for _ in range(3)]
+    failed[2].error_code = "PROVIDER_TIMEOUT"
+    record(call_of(world.scout, "one"), *failed[:2])
+    with tenant(world.acme):
+        failed[2].session_id = Session.objects.get(agent=world.scout, external_id="one").pk
+    record(failed[2], call_of(world.scout, "two"))
+    known = SessionError.objects.filter(session__agent=world.scout)
+    with tenant(world.acme):
+        codes = known.values_list("session__external_id", "error_code")
+        assert list(codes) == [("one", "PROVIDER_ERROR"), ("one", "PROVIDER_TIMEOUT")]
+    with tenant(world.elsewhere):
+        assert not SessionError.objects.exists()
+
+
+def test_what_a_session_failed_with_goes_with_it(world: World) -> None:
+    gone, kept = make_session(world.scout), make_session(world.scout)
+    for session in (gone, kept):
+        make_call(world.scout, session_id=session.pk, status=502, error_code="PROVIDER_ERROR")
+    with tenant(world.acme):
+        assert SessionError.objects.filter(session__in=[gone, kept]).count() == 2
+        Session.objects.filter(pk=gone.pk)._raw_delete("default")
+        assert SessionError.objects.get().session_id == kept.pk
