@@ -33,6 +33,7 @@ PAGES = {
     "memories, a common word, newest first": "/memories/?q=shared&sort=newest",
     "memories, most recalled": "/memories/?sort=recalled",
     "memories, most confident": "/memories/?sort=confidence",
+    "memories, most useful": "/memories/?sort=useful",
     "memories, old": "/memories/?created_before=2020-01-01T00:00",
     "memories, heard long ago": "/memories/?observed_before=2020-01-01T00:00",
     "review inbox": "/memories/review/",
@@ -178,6 +179,12 @@ def _make_examples(agent: Any) -> None:
 
 AGO = "now() - (%(rows)s - n) * interval '30 seconds'"
 ID = "('01900000' || lpad(to_hex(n), 24, '0'))::uuid"
+LATE = "n > %(rows)s - 40000"
+"""The newest two weeks: what lists and an agent's health look at."""
+SAID_IN = "('01900000' || lpad(to_hex(1 + n %% 10000), 24, '0'))::uuid"
+RANDOM_VECTOR = (
+    "(SELECT array_agg(random() - 0.5 + 0 * (n + i)) FROM generate_series(1, 384) i)::halfvec(384)"
+)
 MEMORY: Mapping[str, str] = {
     "id": ID,
     "created_at": AGO,
@@ -190,15 +197,18 @@ MEMORY: Mapping[str, str] = {
     "status": "CASE WHEN n %% 100 = 0 THEN 'archived' WHEN n %% 20011 = 0 THEN 'pending_review'"
     " ELSE 'active' END",
     "subject": "CASE WHEN n %% 4 = 0 THEN 'person-' || n %% 10000 END",
+    "usefulness": "0.3 + (n %% 41) / 100.0",
     "confidence": "CASE WHEN n %% 5003 = 0 THEN 0.05 ELSE 0.5 + (n %% 50) / 100.0 END",
     "pinned": "n %% 10007 = 0",
     "pii": "CASE WHEN n %% 997 = 0 THEN '{email}'::varchar[] ELSE '{}'::varchar[] END",
     "tags": "CASE WHEN n %% 20011 = 5 THEN '{rare}'::varchar[] WHEN n %% 10 = 0"
     " THEN '{handbook}'::varchar[] ELSE '{}'::varchar[] END",
     "injected_count": "CASE WHEN n %% 5 = 0 THEN n %% 1000 ELSE 0 END",
-    "embedding": "NULL",
-    "embedding_model": "NULL",
-    "embedding_dim": "NULL",
+    "length": "CASE WHEN n %% 50 = 0 THEN 2 ELSE 8 END",
+    "source_turns": f"CASE WHEN {LATE} THEN ARRAY[{SAID_IN}] ELSE '{{}}'::uuid[] END",
+    "embedding": f"CASE WHEN {LATE} AND n %% 2 = 0 THEN {RANDOM_VECTOR} END",
+    "embedding_model": f"CASE WHEN {LATE} AND n %% 2 = 0 THEN 'a-model' END",
+    "embedding_dim": f"CASE WHEN {LATE} AND n %% 2 = 0 THEN 384 END",
     "embed_after": "NULL",
 }
 SESSION: Mapping[str, str] = {

@@ -90,7 +90,7 @@ def _decode(rows: QuerySet[Any], cursor: str, order: Order) -> list[Any]:
 
 def _value(rows: QuerySet[Any], name: str, value: Any) -> Any:
     """Convert as the field or annotation would; a cursor holds no null and no naive time."""
-    if not isinstance(value, str | int):
+    if not isinstance(value, str | int | float):
         raise TypeError(name)
     annotation = rows.query.annotations.get(name)
     field = annotation.output_field if annotation else rows.model._meta.get_field(name)  # noqa: SLF001 - documented

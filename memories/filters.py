@@ -20,6 +20,7 @@ SORTS = [
     ("newest", "Newest"),
     ("oldest", "Oldest"),
     ("confidence", "Most confident"),
+    ("useful", "Most useful"),
     ("recalled", "Most recalled"),
 ]
 MAX_WORDS = 200

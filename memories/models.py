@@ -214,6 +214,7 @@ class Memory(SearchableModel):
                 name="memories_with_personal_data",
             ),
             models.Index(fields=["org", "-confidence", "-id"], name="memories_by_confidence"),
+            models.Index(fields=["org", "-usefulness", "-id"], name="memories_by_usefulness"),
             BrinIndex(  # a new sighting moves the time, and a B-tree would cost it every index
                 fields=["observed_at"], name="memories_by_observation", autosummarize=True
             ),

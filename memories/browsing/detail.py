@@ -90,6 +90,16 @@ def sources_of(memories: Sequence[Memory]) -> dict[UUID, list[Source]]:
     }
 
 
+def latest_turns(memories: Sequence[Memory]) -> dict[UUID, Turn]:
+    """Return the latest turn that is kept of each memory, without its words, in one query."""
+    wanted = {memory.pk: memory.source_turns[-MAX_SOURCES:] for memory in memories}
+    turns = Turn.objects.filter(pk__in={turn for turns in wanted.values() for turn in turns})
+    named = turns.select_related("session").only("index", "session__external_id")
+    found = {turn.pk: turn for turn in named}
+    kept = {pk: [found[turn] for turn in turns if turn in found] for pk, turns in wanted.items()}
+    return {pk: turns[-1] for pk, turns in kept.items() if turns}
+
+
 def versions(memory: Memory) -> list[Version]:
     """Return a memory's latest versions; the latest few are compared with the one before each."""
     rows = list(memory.versions.all()[: MAX_VERSIONS + 1])

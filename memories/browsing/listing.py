@@ -1,7 +1,7 @@
 """Lists of memories as the console shows them: sorted, or by relevance with the score."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from django.http import HttpRequest
@@ -10,10 +10,12 @@ from django.utils import timezone
 from ibex.http import read_page
 from ibex.keyset import NEWEST_FIRST, Order, Page
 from memories.browsing.bars import ScoreBar, score_bar
+from memories.browsing.detail import latest_turns
 from memories.browsing.finding import compared_words, search
 from memories.filters import MAX_FOUND, MemoryFilter
 from memories.models import Memory, MemoryUse
 from memories.retrieval import Candidate, Query, Vector
+from sessions.models import Turn
 
 MAX_CONSIDERED = 200
 WORD = re.compile(r"\w{2,}")
@@ -21,6 +23,7 @@ ORDERS = {
     "newest": NEWEST_FIRST,
     "oldest": Order(("created_at", "id"), descending=False),
     "confidence": Order(("confidence", "id"), descending=True),
+    "useful": Order(("usefulness", "id"), descending=True),
 }
 MOST_RECALLED = Order(("injected_count", "memory_id"), descending=True)
 
@@ -35,10 +38,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class MemoryRow:
-    """One memory in a list, with its score when it was searched for."""
+    """One memory in a list, the turn it was last heard in, and its score when it was sought."""
 
     memory: Memory
     pieces: list[Piece]
+    heard: Turn | None
     bar: ScoreBar | None = None
 
 
@@ -56,9 +60,13 @@ def sorted_page(request: HttpRequest, filters: MemoryFilter) -> Page[Memory]:
     return Page([rows[pk] for pk in wanted if pk in rows], page.next_cursor)
 
 
-def plain_rows(memories: Iterable[Memory], words: str = "") -> list[MemoryRow]:
+def plain_rows(memories: Sequence[Memory], words: str = "") -> list[MemoryRow]:
     """Show memories in the order they come."""
-    return [MemoryRow(memory, marked(memory.content, words)) for memory in memories]
+    heard = latest_turns(memories)
+    return [
+        MemoryRow(memory, marked(memory.content, words), heard.get(memory.pk))
+        for memory in memories
+    ]
 
 
 def ranked_rows(filters: MemoryFilter, vector: Vector | None) -> list[MemoryRow]:
@@ -81,7 +89,9 @@ def ranked_rows(filters: MemoryFilter, vector: Vector | None) -> list[MemoryRow]
     rows = filters.rows_to_rank.in_bulk([one.id for one in found])
     kept = [one for one in found if one.id in rows]
     filters.found = len(kept)
-    return [_ranked(rows[one.id], one, filters.sought) for one in kept[:MAX_FOUND]]
+    shown = kept[:MAX_FOUND]
+    heard = latest_turns([rows[one.id] for one in shown])
+    return [_ranked(rows[one.id], one, filters.sought, heard.get(one.id)) for one in shown]
 
 
 def marked(text: str, words: str) -> list[Piece]:
@@ -94,7 +104,6 @@ def marked(text: str, words: str) -> list[Piece]:
     return [piece for piece in pieces if piece.text]
 
 
-def _ranked(memory: Memory, one: Candidate, words: str) -> MemoryRow:
-    return MemoryRow(
-        memory, marked(memory.content, words), score_bar(one.score, asdict(one.scores))
-    )
+def _ranked(memory: Memory, one: Candidate, words: str, heard: Turn | None) -> MemoryRow:
+    bar = score_bar(one.score, asdict(one.scores))
+    return MemoryRow(memory, marked(memory.content, words), heard, bar)

@@ -44,6 +44,8 @@ def test_lists_are_narrowed_and_sorted_like_the_console(world: World, alice: Api
     write_memory(agent=world.scout, content="Ships on Fridays", actor=TESTS, tags=["a"])
     make_memory(world.scout, "Sure of it", confidence=0.99, injected_count=2)
     make_memory(world.scout, "Used most", confidence=0.1, injected_count=9, subject="ada")
+    make_memory(world.scout, "Less useful", usefulness=0.7)
+    make_memory(world.scout, "Most useful", usefulness=0.9)
     assert contents(alice.get(f"{PATH}?q=friday")) == ["Ships on Fridays"]
     assert contents(alice.get(f"{PATH}?tag=a")) == ["Ships on Fridays"]
     assert contents(alice.get(f"{PATH}?subject=ada")) == ["Used most"]
@@ -54,6 +56,14 @@ def test_lists_are_narrowed_and_sorted_like_the_console(world: World, alice: Api
     assert contents(alice.get(f"{PATH}?sort=recalled&cursor={page['next_cursor']}")) == [
         "Sure of it"
     ]
+    walked = alice.get(f"{PATH}?sort=useful&limit=2").json()
+    assert [row["content"] for row in walked["items"]] == ["Most useful", "Less useful"]
+    rest = alice.get(f"{PATH}?sort=useful&cursor={walked['next_cursor']}")
+    assert len(contents(rest)) == 3
+    assert "Less useful" not in contents(rest)
+    sure = alice.get(f"{PATH}?sort=confidence&limit=1").json()
+    rest = contents(alice.get(f"{PATH}?sort=confidence&cursor={sure['next_cursor']}"))
+    assert (len(rest), rest[-1]) == (4, "Used most")
     for query in ("nonsense=1", "sort=up", "confidence_min=2", "created_after=soon"):
         refused(alice.get(f"{PATH}?{query}"), 400, "VALIDATION_ERROR")
 

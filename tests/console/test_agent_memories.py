@@ -1,5 +1,6 @@
 """Memories in the console: listed, searched and narrowed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.urls import reverse
 from agents.models import Agent
 from agents.services import create_agent
 from ibex import http
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from memories import filters
 from memories.models import Memory
 from memories.services import write_memory
-from tests.api.rows import make_memory
+from tests.api.rows import make_memory, make_session, make_turn
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
 
@@ -31,6 +33,38 @@ def test_an_agents_memories_are_listed_newest_first(world: World, sign_in: SignI
     assert text.index("Newer fact") < text.index("Older fact")
     assert "user-7" in text
     assert "pinned" in text
+
+
+def test_a_memory_leads_to_the_turn_it_was_last_heard_in(world: World, sign_in: SignIn) -> None:
+    session = make_session(world.scout, "chat-with-ada")
+    turns = [make_turn(session, index).pk for index in range(2)]
+    make_memory(world.scout, "Heard twice", source_turns=[*turns, uuid7()])
+    make_memory(world.scout, "Written down", source="user_provided", source_turns=[uuid7()])
+    client = sign_in(world.alice)
+    for address in (path(world.scout), "/memories/"):
+        rows = [part.split("</tr>")[0] for part in shown(client, address).split("<tr ")[1:]]
+        heard, written = (next(r for r in rows if w in r) for w in ("Heard twice", "Written down"))
+        assert f'href="/sessions/{session.pk}/turns/1/"' in heard
+        assert "chat-with-ada" in heard
+        assert "/turns/" not in written
+        assert "user provided" in written
+
+
+def test_the_most_useful_come_first_page_by_page(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "ROWS", 2)
+    for usefulness in (0.2, 0.9, 0.5):
+        make_memory(world.scout, f"Useful to {usefulness}", usefulness=usefulness)
+    client = sign_in(world.alice)
+    first = shown(client, path(world.scout), sort="useful")
+    assert first.index("Useful to 0.9") < first.index("Useful to 0.5")
+    assert "Useful to 0.2" not in first
+    assert ">Useful</th>" in first.split('aria-sort="descending"')[1][:20]
+    following = re.findall(r'href="([^"]*cursor=[^"]*)"', first)[0].replace("&amp;", "&")
+    rest = shown(client, following)
+    assert "Useful to 0.2" in rest
+    assert "Useful to 0.5" not in rest
 
 
 def learn(world: World, *facts: str, **values: Any) -> None:

@@ -147,7 +147,7 @@ SESSION = "/sessions/<uuid:session_id>/"
 LISTS: dict[str, tuple[int, Grow]] = {
     "/": (19, more_of_everything),
     "/agents/": (11, more_agents),
-    "/memories/": (12, more_memories),
+    "/memories/": (13, more_memories),
     "/memories/review/": (11, more_reviews),
     "/sessions/": (13, more_sessions),
     "/directives/": (13, more_agents),
@@ -163,7 +163,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/settings/lockouts/": (9, more_lockouts),
     "/settings/me/": (9, more_passkeys),
     AGENT: (17, more_of_everything),
-    f"{AGENT}memories/": (21, more_memories),
+    f"{AGENT}memories/": (22, more_memories),
     f"{AGENT}sessions/": (16, more_sessions),
     f"{AGENT}directive/versions/": (9, more_versions),
     f"/memories/{MEMORY}/": (14, more_of_a_memory),
