@@ -15,6 +15,7 @@ from orgs.filters import TokenFilter
 from orgs.models import Organization, Token
 from orgs.permissions import BY_API_NAME, Permission, api_names
 from orgs.refusals import AgentNotAuthorized
+from orgs.rotation import Grace, rotate_token
 
 PERMISSION_NAMES = [(name, name) for name in BY_API_NAME]
 
@@ -26,6 +27,9 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
     state = serializers.ChoiceField(Token.State.choices, read_only=True)
     created_by = serializers.EmailField(
         source="created_by.email", default=None, allow_null=True, read_only=True
+    )
+    replaced_by_id = serializers.UUIDField(
+        source="successor.pk", default=None, allow_null=True, read_only=True
     )
 
     class Meta:
@@ -43,6 +47,8 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
             "last_used_at",
             "created_by",
             "created_at",
+            "replaces_id",
+            "replaced_by_id",
         ]
 
     def get_permissions(self, token: Token) -> list[str]:
@@ -74,14 +80,25 @@ class NewToken(StrictSerializer):
     reason = Text(default="", allow_blank=True, max_length=500)
 
 
-class TokenViewSet(OrgViewSet[Token]):
-    """List, create and revoke tokens. A token of one agent sees and makes only that agent's."""
+class Rotation(StrictSerializer):
+    """How long the old token still works, never beyond its own expiry, and why."""
 
-    queryset = Token.objects.select_related("created_by")
+    grace = serializers.ChoiceField(Grace.choices, default=Grace.DAY)
+    reason = Text(default="", allow_blank=True, max_length=500)
+
+
+class TokenViewSet(OrgViewSet[Token]):
+    """List, create, rotate and revoke tokens.
+
+    A token of one agent sees and makes only that agent's.
+    """
+
+    queryset = Token.objects.select_related("created_by", "replaced_by")
     required: ClassVar = {
         "list": Permission.TOKEN_CREATE,
         "retrieve": Permission.TOKEN_CREATE,
         "create": Permission.TOKEN_CREATE,
+        "rotate": Permission.TOKEN_CREATE | Permission.TOKEN_REVOKE,
         "revoke": Permission.TOKEN_REVOKE,
     }
 
@@ -114,8 +131,20 @@ class TokenViewSet(OrgViewSet[Token]):
             agent=agent,
             **values,
         )
-        shown: dict[str, Any] = {**TokenSerializer(token).data, "token": secret}
-        return Response(shown, status=201)
+        return _issued(token, secret)
+
+    @documented(
+        takes=Rotation,
+        answers={201: IssuedToken},
+        refuses={409: ["TOKEN_ENDED", "TOKEN_ROTATED"]},
+    )
+    def rotate(self, request: Request, **_ids: UUID) -> Response:
+        """Replace a token by one with the same rights; the old one works for the grace alone."""
+        token, said = self.get_object(), self.read(Rotation, request.data)
+        caller = self.caller
+        return _issued(
+            *rotate_token(token=token, actor=caller.actor, held=caller.permissions, **said)
+        )
 
     @documented(takes=Reason, answers=TokenSerializer)
     def revoke(self, request: Request, **_ids: UUID) -> Response:
@@ -124,3 +153,8 @@ class TokenViewSet(OrgViewSet[Token]):
         reason = self.read(Reason, request.data)["reason"]
         services.revoke_token(token=token, actor=self.caller.actor, reason=reason)
         return Response(TokenSerializer(self.get_object()).data)
+
+
+def _issued(token: Token, secret: str) -> Response:
+    shown: dict[str, Any] = {**TokenSerializer(token).data, "token": secret}
+    return Response(shown, status=201)

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from ibex.errors import DomainError
+from orgs.models import Token
 from orgs.permissions import Permission
 
 
@@ -36,6 +37,30 @@ class TokenExists(DomainError):
         super().__init__(
             "This token was created already, and its secret was shown then. If it was lost, "
             "revoke the token and create another."
+        )
+
+
+class TokenEnded(DomainError):
+    """What opens nothing any more has nothing to hand on."""
+
+    code = "TOKEN_ENDED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"This token is {state}, so it cannot be rotated. Create another.")
+
+
+class TokenRotated(DomainError):
+    """A token has one successor; its secret was in the answer that made it."""
+
+    code = "TOKEN_ROTATED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, successor: Token) -> None:
+        self.successor = successor
+        super().__init__(
+            f"This token was rotated already, into {successor.prefix}… ({successor.pk}), whose "
+            "secret was shown then. If that was lost, rotate the newer one."
         )
 
 

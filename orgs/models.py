@@ -267,6 +267,16 @@ class Token(TenantModel):
     created_by = models.ForeignKey(
         Operator, models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    replaces = models.OneToOneField(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="replaced_by",
+        db_constraint=False,
+        help_text="The token that was rotated into this one.",
+    )
 
     objects = TokenQuerySet.as_manager()
 
@@ -293,6 +303,11 @@ class Token(TenantModel):
     def get_state_display(self) -> str:
         """Say the state in words."""
         return self.State(self.state).label
+
+    @property
+    def successor(self) -> "Token | None":
+        """The token that this one was rotated into, if it was."""
+        return getattr(self, "replaced_by", None)
 
 
 class SavedView(TenantModel):

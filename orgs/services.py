@@ -86,12 +86,14 @@ def issue_token(
     allowed_ips: list[str] | None = None,
     text: str | None = None,
     token_id: UUID | None = None,
+    replaces: Token | None = None,
     reason: str = "",
 ) -> tuple[Token, str]:
     """Create a token; return it with its text, which is not kept and cannot be shown again.
 
     `held` is what the issuer may do: nobody grants more (`PermissionElevation`). With a `token_id`
-    that is taken, the same request came twice (`TokenExists`).
+    that is taken, the same request came twice (`TokenExists`). What `replaces` another is made by
+    `orgs.rotation`.
     """
     if missing := permissions & ~held:
         raise PermissionElevation(missing)
@@ -109,6 +111,7 @@ def issue_token(
             expires_at=expires_at,
             allowed_ips=_networks(allowed_ips or []),
             created_by_id=actor.id if actor.type == AuditEvent.Actor.OPERATOR else None,
+            replaces=replaces,
         )
         if expires_at is not None and expires_at <= timezone.now():
             raise ValidationError({"expires_at": "The token would have expired already."})
@@ -116,7 +119,8 @@ def issue_token(
             raise TokenExists
         token.full_clean()
         token.save(force_insert=True)
-        audit.record("token.create", token, actor=actor, after=_grant(token), reason=reason)
+        after = _grant(token) | ({"replaces": str(replaces.pk)} if replaces else {})
+        audit.record("token.create", token, actor=actor, after=after, reason=reason)
     return token, secret
 
 

@@ -1,4 +1,4 @@
-"""The form of a new token, and that of its end."""
+"""The forms of a new token, and of one that replaces another."""
 
 import re
 from typing import Any
@@ -9,6 +9,7 @@ from django import forms
 from agents.models import Agent
 from ibex.ids import uuid7
 from orgs.permissions import BY_API_NAME, CHAT, GROUPS, WORDS, Permission, api_name, api_names
+from orgs.rotation import Grace
 
 SEPARATORS = re.compile(r"[\s,;]+")
 MAX_AGENTS = 200
@@ -72,3 +73,12 @@ class TokenForm(forms.Form):
             "is_held": is_held,
             "is_chosen": is_held and name in chosen,
         }
+
+
+class RotationForm(forms.Form):
+    """How long the old token still works, and why it is replaced."""
+
+    grace = forms.ChoiceField(
+        choices=Grace.choices, initial=Grace.DAY, widget=forms.RadioSelect, label="The old token"
+    )
+    reason = forms.CharField(required=False, max_length=500)

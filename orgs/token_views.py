@@ -20,7 +20,9 @@ from orgs.access import OrgRequest, operator_page
 from orgs.filters import TokenFilter
 from orgs.models import Organization, Token
 from orgs.permissions import Permission
-from orgs.token_forms import MAX_AGENTS, TokenForm
+from orgs.rotation import refuse_rotation
+from orgs.rotation import rotate_token as replace
+from orgs.token_forms import MAX_AGENTS, RotationForm, TokenForm
 
 
 @require_GET
@@ -38,8 +40,8 @@ def tokens(request: OrgRequest) -> HttpResponse:
 @operator_page(Permission.TOKEN_CREATE)
 def token(request: OrgRequest, token_id: UUID) -> HttpResponse:
     """Show one token with all that is known of it, never its secret."""
-    rows = Token.objects.filter(org=request.access.org_id).select_related("agent", "created_by")
-    context = {"token": get_object_or_404(rows, pk=token_id)}
+    row = _token(request, token_id)
+    context = {"token": row, "why_not_rotate": _why_not_rotate(request, row)}
     return render_row(request, "orgs/token.html", "orgs/_token.html", context)
 
 
@@ -68,12 +70,31 @@ def new_token(request: OrgRequest) -> HttpResponse:
     return render(request, "orgs/token_secret.html", {"token": token, "secret": secret})
 
 
+@never_cache
+@require_http_methods(["GET", "POST"])
+@operator_page(Permission.TOKEN_CREATE | Permission.TOKEN_REVOKE)
+def rotate_token(request: OrgRequest, token_id: UUID) -> HttpResponse:
+    """Replace a token; the answer alone shows the new one's secret."""
+    row, held = _token(request, token_id), request.access.permissions
+    form = RotationForm(request.POST if request.method == "POST" else None)
+    context = {"token": row, "form": form, "why_not": _why_not_rotate(request, row)}
+    if not form.is_valid():
+        status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
+        return render(request, "orgs/rotate_token.html", context, status=status)
+    try:
+        new, secret = replace(token=row, actor=request.actor, held=held, **form.cleaned_data)
+    except DomainError as error:
+        context["token"], context["why_not"] = _token(request, token_id), error.message
+        return render(request, "orgs/rotate_token.html", context, status=error.status)
+    context = {"token": new, "secret": secret, "old": new.replaces}
+    return render(request, "orgs/token_secret.html", context)
+
+
 @require_http_methods(["GET", "POST"])
 @operator_page(Permission.TOKEN_REVOKE)
 def revoke_token(request: OrgRequest, token_id: UUID) -> HttpResponse:
     """Revoke a token, after a page that names it: its users are refused from then on."""
-    rows = Token.objects.filter(org=request.access.org_id).select_related("agent", "created_by")
-    token = get_object_or_404(rows, pk=token_id)
+    token = _token(request, token_id)
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"]
@@ -82,6 +103,23 @@ def revoke_token(request: OrgRequest, token_id: UUID) -> HttpResponse:
         return redirect("tokens")
     status = HTTPStatus.BAD_REQUEST if form.is_bound else HTTPStatus.OK
     return render(request, "orgs/revoke_token.html", {"token": token, "form": form}, status=status)
+
+
+def _token(request: OrgRequest, token_id: UUID) -> Token:
+    rows = Token.objects.filter(org=request.access.org_id)
+    related = rows.select_related("agent", "created_by", "replaces", "replaced_by")
+    return get_object_or_404(related, pk=token_id)
+
+
+def _why_not_rotate(request: OrgRequest, token: Token) -> str:
+    """Say why this operator may not rotate a token; empty when they may."""
+    if (Permission.TOKEN_CREATE | Permission.TOKEN_REVOKE) & ~request.access.permissions:
+        return f"Your role, {request.access.role}, does not rotate tokens."
+    try:
+        refuse_rotation(token, request.access.permissions)
+    except DomainError as error:
+        return error.message
+    return ""
 
 
 def _form(

@@ -45,6 +45,7 @@ urlpatterns = [
     path("settings/tokens/", token_views.tokens, name="tokens"),
     path("settings/tokens/new/", token_views.new_token, name="new-token"),
     path("settings/tokens/<uuid:token_id>/", token_views.token, name="token"),
+    path("settings/tokens/<uuid:token_id>/rotate/", token_views.rotate_token, name="rotate-token"),
     path("settings/tokens/<uuid:token_id>/revoke/", token_views.revoke_token, name="revoke-token"),
     path("organizations/", views.organizations, name="organizations"),
     path("palette/", shell.palette, name="palette"),

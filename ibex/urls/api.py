@@ -103,6 +103,7 @@ sessions = [
 tokens = [
     path("tokens", TokenViewSet.as_view({"get": "list", "post": "create"})),
     path("tokens/<uuid:pk>", TokenViewSet.as_view({"get": "retrieve"})),
+    path("tokens/<uuid:pk>/rotate", TokenViewSet.as_view({"post": "rotate"})),
     path("tokens/<uuid:pk>/revoke", TokenViewSet.as_view({"post": "revoke"})),
 ]
 

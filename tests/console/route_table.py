@@ -71,6 +71,9 @@ ORG: dict[str, Row] = {
     "/settings/tokens/": shown(P.TOKEN_CREATE),
     "/settings/tokens/new/": form(P.TOKEN_CREATE, P.TOKEN_CREATE, 200),
     "/settings/tokens/<uuid:token_id>/": shown(P.TOKEN_CREATE),
+    "/settings/tokens/<uuid:token_id>/rotate/": form(
+        P.TOKEN_CREATE | P.TOKEN_REVOKE, P.TOKEN_CREATE | P.TOKEN_REVOKE, 200
+    ),
     "/settings/tokens/<uuid:token_id>/revoke/": form(P.TOKEN_REVOKE, P.TOKEN_REVOKE),
     "/agents/": shown(P.AGENT_READ),
     "/agents/new/": form(P.AGENT_READ, P.AGENT_READ | P.AGENT_WRITE),

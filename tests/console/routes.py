@@ -38,7 +38,7 @@ from memories.services import archive_memory, write_memory
 from orgs.audit import Actor
 from orgs.invitations import invite
 from orgs.models import AuditEvent, Membership, Operator, Token
-from orgs.permissions import ALL
+from orgs.permissions import ALL, Permission
 from orgs.saved_views import save_view
 from sessions.archiving import ALIAS
 from tests.api.rows import make_dead_letter, make_job, make_memory
@@ -238,7 +238,7 @@ def _people(world: World, colleague: Operator) -> Known:
 def _credentials(world: World, colleague: Operator) -> Known:
     """A token of Acme's; Alice's other browser, passkey, app, codes; a colleague's mailed link."""
     alice = world.alice
-    world.token(agent=world.scout)
+    world.token(agent=world.scout, permissions=Permission.TOKEN_CREATE | Permission.TOKEN_REVOKE)
     with tenant(world.acme):
         token = Token.objects.get(agent=world.scout)
     other = Client(headers={"user-agent": "Firefox on Linux"})

@@ -150,6 +150,7 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
             "name": "Another",
             "permissions": ["TokenCreate"],
         },
+        "/settings/tokens/<uuid:token_id>/rotate/": {"grace": "24h"},
         "/agents/new/": agent,
         "/agents/<uuid:agent_id>/settings/": {
             **agent,

@@ -14,6 +14,8 @@ from directives.models import Directive
 from directives.services import push_directive
 from ibex.tenancy import tenant
 from orgs.models import Organization, Token
+from orgs.permissions import ALL
+from orgs.rotation import rotate_token
 from orgs.services import revoke_token
 from tests.conftest import TESTS, World
 
@@ -59,6 +61,17 @@ def test_each_kind_of_change_is_noted_with_its_target(committed_world: World) ->
         ("organization", world.acme.pk),
     ]
     assert {org for _rev, org, *_ in since(start)} == {world.acme.pk}
+
+
+def test_a_token_that_is_rotated_is_noted_once(committed_world: World) -> None:
+    """What a proxy kept of the old one, its expiry above all, is read anew."""
+    for grace in ("1h", "now"):
+        token = committed_world.token_row(committed_world.token())
+        start = revision()
+        rotate_token(token=token, grace=grace, actor=TESTS, held=ALL)
+        assert [(kind, target) for _rev, _org, kind, target in since(start)] == [
+            ("token", token.pk)
+        ]
 
 
 def test_what_changes_nothing_for_a_proxy_is_not_noted(committed_world: World) -> None:

@@ -6,12 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import openai
+from django.utils import timezone
 
 from agents.services import activate_agent, pause_agent
 from control.models import Acknowledgement
 from directives.services import push_directive
 from ibex.tenancy import tenant
-from orgs.models import Organization
+from orgs.models import Organization, Token
+from orgs.permissions import ALL
+from orgs.rotation import rotate_token
 from orgs.services import revoke_token
 from tests.conftest import TESTS
 from tests.control.conftest import eventually
@@ -74,6 +77,20 @@ def test_a_pushed_directive_is_used_and_acknowledged(talker: Talker) -> None:
 def test_a_revoked_token_is_refused_at_once(talker: Talker) -> None:
     until_kept(talker)
     revoke_token(token=talker.world.token_row(talker.token), actor=TESTS)
+    eventually(lambda: status_of(talker) == 401, STALE_S)
+
+
+def test_a_rotated_token_hands_over_to_the_new_one(talker: Talker) -> None:
+    until_kept(talker)
+    old = talker.world.token_row(talker.token)
+    _new, secret = rotate_token(token=old, grace="1h", actor=TESTS, held=ALL)
+    assert status_of(talker) == 200
+    with tenant(talker.world.acme):  # the hour is over
+        Token.objects.filter(pk=old.pk).update(expires_at=timezone.now())
+    eventually(lambda: status_of(talker) == 401, STALE_S)
+    talker.token = secret
+    assert status_of(talker) == 200
+    rotate_token(token=talker.world.token_row(secret), grace="now", actor=TESTS, held=ALL)
     eventually(lambda: status_of(talker) == 401, STALE_S)
 
 
