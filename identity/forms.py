@@ -156,8 +156,8 @@ class PreferencesForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Operator
-        fields = ["name", "theme", "time_zone", "shortcuts"]
-        widgets = {"theme": forms.RadioSelect}
+        fields = ["name", "theme", "density", "time_zone", "shortcuts"]
+        widgets = {"theme": forms.RadioSelect, "density": forms.RadioSelect}
         help_texts = {"shortcuts": "Single keys such as / and j work outside of text fields."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -114,11 +114,18 @@ class Operator(AbstractBaseUser):
         LIGHT = "light"
         DARK = "dark"
 
+    class Density(models.TextChoices):
+        """How much room tables and cards take."""
+
+        COMFORTABLE = "comfortable"
+        COMPACT = "compact"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
     theme = EnumField(choices=Theme, default=Theme.SYSTEM)
+    density = EnumField(choices=Density, default=Density.COMFORTABLE)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[is_time_zone])
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
     chosen_org_id = models.UUIDField(null=True, editable=False)

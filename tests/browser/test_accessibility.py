@@ -17,6 +17,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, Page, Route
 
+from orgs.models import Operator
 from tests.browser.conftest import Theme
 from tests.conftest import FULL, SignIn, World
 from tests.console.conftest import Story, console_urls, quick_passwords, story
@@ -173,6 +174,30 @@ def test_what_opens_over_a_page_is_free_of_faults(
     faults += desk.faults("a filter that is none")
     desk.open("/no/such/page/")
     faults += desk.faults("an error page")
+    assert not faults, "\n".join(faults)
+
+
+DENSE = ["/", *(f"/{name}/" for name in ("agents", "memories", "sessions", "directives", "audit"))]
+DENSE += [f"/settings/{name}/" for name in ("members", "tokens", "me")]
+"""Pages of tables and cards."""
+ROW = "document.querySelector('tbody tr').getBoundingClientRect().height"
+
+
+def test_compact_pages_are_denser_and_free_of_faults(
+    desk: Desk, world: World, sign_in: SignIn, story: Story
+) -> None:
+    desk.client = sign_in(world.alice)
+    desk.open("/agents/")
+    comfortable = desk.page.evaluate(ROW)
+    Operator.objects.filter(pk=world.alice.pk).update(density=Operator.Density.COMPACT)
+    desk.open("/agents/")
+    assert desk.page.evaluate(ROW) < comfortable
+    faults: list[str] = []
+    for path in [*DENSE, f"/memories/{story.memory.pk}/", f"/sessions/{story.session.pk}/"]:
+        desk.open(path)
+        faults += desk.faults(path)
+        if not desk.wide_as_the_window():
+            faults.append(f"{path} scrolls sideways at {NARROW[0]}")
     assert not faults, "\n".join(faults)
 
 

@@ -179,7 +179,12 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
         f"{DIRECTIVE}/review/": {"revision": "1"},
         f"{DIRECTIVE}/versions/<int:number>/edit/": {"revision": "1", "base_version": "2"},
         f"{DIRECTIVE}/versions/<int:number>/roll-back/": {"base_version": "2"},
-        "/settings/me/": {"name": "Alice", "theme": "dark", "time_zone": "UTC"},
+        "/settings/me/": {
+            "name": "Alice",
+            "theme": "dark",
+            "density": "compact",
+            "time_zone": "UTC",
+        },
         "/settings/me/theme/": {"theme": "dark"},
         "/organizations/": {"org_id": str(world.acme.pk)},
     }

@@ -14,7 +14,13 @@ from orgs.models import Operator
 from tests.conftest import TESTS, SignIn, World
 from tests.identity.doors import sign_in_by_password
 
-CHOSEN = {"name": "Alice", "theme": "dark", "time_zone": "Asia/Tokyo", "shortcuts": ""}
+CHOSEN = {
+    "name": "Alice",
+    "theme": "dark",
+    "density": "compact",
+    "time_zone": "Asia/Tokyo",
+    "shortcuts": "",
+}
 
 
 def test_preferences_are_kept_and_show_everywhere(world: World, sign_in: SignIn) -> None:
@@ -22,11 +28,12 @@ def test_preferences_are_kept_and_show_everywhere(world: World, sign_in: SignIn)
     page = client.get("/agents/").content.decode()
     assert 'data-theme-choice="system"' in page
     assert 'data-theme="' not in page
+    assert "data-density" not in page
     assert 'data-shortcuts="on"' in page
     answer = client.post("/settings/me/", CHOSEN, follow=True)
     assert b"Your settings are saved." in answer.content
     page = client.get("/agents/").content.decode()
-    assert 'data-theme-choice="dark" data-theme="dark"' in page
+    assert 'data-theme-choice="dark" data-theme="dark" data-density="compact"' in page
     assert 'data-shortcuts="off"' in page
 
 
@@ -57,7 +64,12 @@ def test_a_full_time_names_its_zone() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"time_zone": "Mars/Olympus"}, {"time_zone": "../etc/passwd"}, {"theme": "pink"}],
+    [
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../etc/passwd"},
+        {"theme": "pink"},
+        {"density": "none"},
+    ],
 )
 def test_what_is_none_is_refused_and_changes_nothing(
     world: World, sign_in: SignIn, wrong: dict[str, str]
@@ -68,6 +80,7 @@ def test_what_is_none_is_refused_and_changes_nothing(
     assert b"Select a valid choice" in answer.content
     alice = Operator.objects.get(pk=world.alice.pk)
     assert (alice.theme, alice.time_zone, alice.shortcuts) == ("system", "UTC", True)
+    assert alice.density == "comfortable"
 
 
 def test_the_menu_keeps_a_theme(world: World, sign_in: SignIn) -> None:
