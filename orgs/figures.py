@@ -112,7 +112,7 @@ class Figures:
 
 
 def chosen_range(name: str) -> Range:
-    """Find a range by its name in the URL; the default for any other."""
+    """Find a range by its name; the default for any other. `orgs.time_range` knows a page's."""
     return next((one for one in RANGES if one.name == name), DEFAULT)
 
 

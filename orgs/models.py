@@ -104,7 +104,8 @@ class Operator(AbstractBaseUser):
     """A person with a login. What they may do comes from their memberships.
 
     `chosen_org_id` is where they worked last. There is no foreign key: it is a wish, and each
-    request asks the memberships anew.
+    request asks the memberships anew. `time_range` is the range of time they chose last, by the
+    name that `orgs.figures` gives it.
     """
 
     class Theme(models.TextChoices):
@@ -129,6 +130,7 @@ class Operator(AbstractBaseUser):
     time_zone = models.CharField(max_length=64, default="UTC", validators=[is_time_zone])
     shortcuts = models.BooleanField("keyboard shortcuts", default=True)
     chosen_org_id = models.UUIDField(null=True, editable=False)
+    time_range = models.CharField(max_length=16, blank=True, default="", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = OperatorManager()

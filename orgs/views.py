@@ -16,10 +16,11 @@ from ibex.counts import CappedCount, capped
 from jobs.models import Job
 from memories.models import DeadLetter, Memory
 from orgs.access import OrgRequest, choose, operator_page, own_page
-from orgs.figures import RANGES, chosen_range, read_figures
+from orgs.figures import RANGES, read_figures
 from orgs.first_run import has_request, hide_setup, read_setup
 from orgs.models import Organization
 from orgs.permissions import Permission
+from orgs.time_range import time_range
 from sessions.models import Session
 
 SHOWN = 6
@@ -49,7 +50,7 @@ def overview(request: OrgRequest) -> HttpResponse:
     pushes = DirectiveVersion.objects.filter(org=org_id).select_related("directive__agent")
     context = {
         "totals": _totals(org_id),
-        "figures": read_figures(org_id, chosen_range(request.GET.get("range", ""))),
+        "figures": read_figures(org_id, time_range(request)),
         "ranges": RANGES,
         "setup": read_setup(request),
         "proxy_url": settings.PROXY_URL,
