@@ -82,9 +82,12 @@ class DirectiveViewSet(AgentsDirective):
         """Show the active version of an agent's directive, with its text."""
         return self._show(self.get_object())
 
-    @documented(takes=Placement, answers=DirectiveSerializer, refuses={409: ["AGENT_ARCHIVED"]})
+    @documented(takes=Placement, answers=DirectiveSerializer, refuses=STALE)
     def partial_update(self, request: Request, **_ids: UUID) -> Response:
-        """Change where the text goes in the prompt; it makes no version."""
+        """Change where the text goes in the prompt: a new version with the same text.
+
+        Before the first push it only says where the first text will go.
+        """
         agent = self.get_object()
         said = self.read(Placement, request.data)
         services.change_injection_mode(agent=agent, actor=self.caller.actor, **said)
@@ -92,7 +95,7 @@ class DirectiveViewSet(AgentsDirective):
 
     @documented(takes=NewVersion, answers=VersionSerializer, refuses=STALE, examples=[PUSH])
     def push(self, request: Request, **_ids: UUID) -> Response:
-        """Make a text the active version.
+        """Make a text the active version, at its place in the prompt.
 
         Pushing what is active already answers with that version, so a push may be repeated.
         """
@@ -186,22 +189,27 @@ class DirectiveVersionViewSet(AgentsDirective):
         active = active_version(agent)
         head = query.get("head", active.number if active else NEVER_PUSHED)
         base = query.get("base", max(head - 1, NEVER_PUSHED))
-        texts = self._texts(agent, {base, head})
-        found = line_changes(texts[base], texts[head], ignore_whitespace=query["ignore_whitespace"])
+        said = self._said(agent, {base, head})
+        (old, before), (new, after) = said[base], said[head]
+        found = line_changes(old, new, ignore_whitespace=query["ignore_whitespace"])
         rows = [row for block in found.blocks for row in block.rows] if found else None
         shown = {
             "base": base,
             "head": head,
+            "settings": [{"name": "injection_mode", "before": before, "after": after}]
+            if before != after
+            else [],
             "added_words": found.added if found else None,
             "removed_words": found.removed if found else None,
             "rows": rows,
         }
         return Response(DiffSerializer(shown).data)
 
-    def _texts(self, agent: Agent, numbers: set[int]) -> dict[int, str]:
-        """Return the texts of these versions; the one before the first is empty."""
+    def _said(self, agent: Agent, numbers: set[int]) -> dict[int, tuple[str, str | None]]:
+        """Return text and place of these versions; the one before the first has neither."""
         rows = DirectiveVersion.objects.of_agent(agent).filter(number__in=numbers)
-        found = {NEVER_PUSHED: "", **dict(rows.values_list("number", "content"))}
+        found: dict[int, tuple[str, str | None]] = {NEVER_PUSHED: ("", None)}
+        found |= {row.number: (row.content, row.injection_mode) for row in rows}
         if numbers - set(found):
             raise Http404
         return found

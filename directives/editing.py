@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents.models import Agent
-from directives.forms import DraftForm
+from directives.forms import MODE_WORDS, DraftForm
 from directives.models import NEVER_PUSHED, Directive, DirectiveDraft, DirectiveVersion
 from ibex.line_differences import Difference, line_changes
 from orgs.audit import Actor
@@ -28,13 +28,23 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class Move:
+    """The text goes elsewhere in the prompt: in words, before and after. Empty is nowhere yet."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Conflict:
     """Another version was pushed while the operator wrote: what each side did to the base."""
 
     base: DirectiveVersion | None
     theirs: DirectiveVersion
     they_changed: Difference | None
+    they_moved: Move | None
     i_changed: Difference | None
+    i_moved: Move | None
 
 
 def directive_of(agent: Agent) -> Directive | None:
@@ -46,6 +56,21 @@ def active_version(agent: Agent) -> DirectiveVersion | None:
     """Return the version that the agent runs."""
     directive = directive_of(agent)
     return directive.active_version if directive else None
+
+
+def mode_of(agent: Agent, draft: DirectiveDraft | None = None) -> str:
+    """Return where the agent's text goes, or would go if the draft were pushed."""
+    directive = directive_of(agent)
+    now = directive.injection_mode if directive else Directive.InjectionMode.SYSTEM_FIRST
+    return str((draft and draft.injection_mode) or now)
+
+
+def move(before: str | None, after: str | None) -> Move | None:
+    """Compare two places in the prompt; None is no version, and no place. None when equal."""
+    if before == after:
+        return None
+    old, new = (MODE_WORDS[mode] if mode else "" for mode in (before, after))
+    return Move(old, new)
 
 
 def with_directives(org_id: Any) -> QuerySet[Agent]:
@@ -73,8 +98,7 @@ def others(agent: Agent, mine: DirectiveDraft | None) -> list[Beside]:
 
 def begin(agent: Agent, draft: DirectiveDraft | None) -> DraftForm:
     """Open the editor with the draft, or with the text that is active."""
-    directive, active = directive_of(agent), active_version(agent)
-    mode = directive.injection_mode if directive else Directive.InjectionMode.SYSTEM_FIRST
+    active, mode = active_version(agent), mode_of(agent)
     initial: dict[str, Any] = {"injection_mode": mode, "base_mode": mode, "revision": 0}
     if draft:
         initial |= {
@@ -82,7 +106,7 @@ def begin(agent: Agent, draft: DirectiveDraft | None) -> DraftForm:
             "base_version": draft.base_version,
             "draft": draft.pk,
             "revision": draft.revision,
-            "injection_mode": draft.injection_mode or mode,
+            "injection_mode": mode_of(agent, draft),
         }
     else:
         initial |= {
@@ -92,11 +116,21 @@ def begin(agent: Agent, draft: DirectiveDraft | None) -> DraftForm:
     return DraftForm(initial=initial)
 
 
-def find_conflict(agent: Agent, base_version: int, mine: str) -> Conflict | None:
-    """Compare both sides with the version that they began from; None when nobody else pushed."""
+def find_conflict(agent: Agent, draft: DirectiveDraft) -> Conflict | None:
+    """Compare both sides with the version that they began from; None when nobody else pushed.
+
+    A draft that leaves the place in the prompt as it is moves the text nowhere.
+    """
     active = active_version(agent)
-    if active is None or active.number == base_version:
+    if active is None or active.number == draft.base_version:
         return None
-    base = DirectiveVersion.objects.of_agent(agent).filter(number=base_version).first()
-    began = base.content if base else ""
-    return Conflict(base, active, line_changes(began, active.content), line_changes(began, mine))
+    base = DirectiveVersion.objects.of_agent(agent).filter(number=draft.base_version).first()
+    began, place = (base.content, base.injection_mode) if base else ("", None)
+    return Conflict(
+        base,
+        active,
+        line_changes(began, active.content),
+        move(place, active.injection_mode),
+        line_changes(began, draft.content),
+        move(place, draft.injection_mode or place),
+    )

@@ -13,9 +13,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
 from directives import services
-from directives.editing import active_version, directive_of, own_draft
+from directives.editing import active_version, directive_of, mode_of, move, own_draft
 from directives.errors import DraftConflict
-from directives.forms import CopyVersionForm, OnDraftForm, RollBackForm
+from directives.forms import MODE_WORDS, CopyVersionForm, OnDraftForm, RollBackForm
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
 from directives.pushes import push_status
 from directives.views import compared, find_agent
@@ -60,13 +60,14 @@ def version(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
 @require_POST
 @operator_page(Permission.DIRECTIVE_WRITE)
 def edit_from(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
-    """Begin a draft with an old text, on top of the active version."""
+    """Begin a draft with an old text, and where it went, on top of the active version."""
     agent = find_agent(request, agent_id)
     row, form = find_version(agent, number), CopyVersionForm(request.POST)
     if not form.is_valid():
         return _version(request, agent, row, status=HTTPStatus.BAD_REQUEST, refusal=INCOMPLETE)
     try:
-        _copy(request, agent, content=row.content, **form.cleaned_data)
+        said = {"content": row.content, "injection_mode": row.injection_mode}
+        _copy(request, agent, **said, **form.cleaned_data)
     except DomainError as error:
         return _version(request, agent, row, status=error.status, refusal=error.message)
     messages.success(request, f"The draft begins with the text of version {row.number}.")
@@ -90,7 +91,7 @@ def roll_back(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
         return _version(request, agent, row, status=error.status, refusal=error.message)
     messages.success(
         request,
-        f"Version {made.number} is active from the next request on, with the text of version "
+        f"Version {made.number} is active from the next request on, a copy of version "
         f"{row.number}.",
     )
     return redirect("agent-directive-push", agent.pk, made.number)
@@ -167,13 +168,14 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
         return {"compare": form, "ignoring": bool(said["whitespace"])}
     numbers = {said["base"], said["head"]} - {NEVER_PUSHED}
     found = {
-        row.number: row.content
+        row.number: (row.content, row.injection_mode)
         for row in DirectiveVersion.objects.of_agent(agent).filter(number__in=numbers)
     }
     if numbers - set(found):
         raise Http404
     ignoring = bool(said["whitespace"])
-    old, new = found.get(said["base"], ""), found.get(said["head"], "")
+    nothing = ("", None)
+    (old, before), (new, after) = (found.get(said[side], nothing) for side in ("base", "head"))
     return {
         "compare": form,
         "base": said["base"],
@@ -182,6 +184,7 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
         "ignoring": ignoring,
         "compares": True,
         "difference": line_changes(old, new, ignore_whitespace=ignoring),
+        "moved": move(before, after),
     }
 
 
@@ -204,12 +207,15 @@ def _copy(
             raise
 
 
-def _replacing(mine: DirectiveDraft | None, content: str) -> dict[str, Any]:
-    """Put one's own draft beside the text that would replace it; the form names that save."""
+def _replacing(agent: Agent, request: OrgRequest, content: str, mode: str) -> dict[str, Any]:
+    """Put one's own draft beside what would replace it; the form names that save."""
+    mine = own_draft(agent, request.actor)
+    moved = move(mode_of(agent, mine), mode) if mine else None
     return {
         "mine": mine,
-        "replaces": mine is not None and mine.content != content,
+        "replaces": mine is not None and (mine.content != content or moved is not None),
         "replacing": partial(line_changes, mine.content, content) if mine else None,
+        "replacing_moved": moved,
         "revision": mine.revision if mine else 0,
     }
 
@@ -222,13 +228,14 @@ def _draft(
     status: int = HTTPStatus.OK,
     **more: Any,
 ) -> HttpResponse:
-    active, mine = active_version(agent), own_draft(agent, request.actor)
+    active, mode = active_version(agent), mode_of(agent, row)
     context = {
         "agent": agent,
         "active": active,
         "draft": row,
         "difference": line_changes(active.content if active else "", row.content),
-        **_replacing(mine, row.content),
+        "moved": move(active.injection_mode if active else None, mode),
+        **_replacing(agent, request, row.content, mode),
         **more,
     }
     return render(request, "directives/draft.html", context, status=status)
@@ -248,8 +255,9 @@ def _version(
         "active": active,
         "is_active": directive is not None and directive.active_version_id == row.pk,
         "version": row,
+        "mode": MODE_WORDS[row.injection_mode],
         "lines": row.content.split("\n"),
-        **_replacing(own_draft(agent, request.actor), row.content),
+        **_replacing(agent, request, row.content, row.injection_mode),
         "form": RollBackForm(initial={"base_version": active.number if active else None}),
         "max_reason": MAX_REASON,
         **more,

@@ -21,7 +21,10 @@ NEVER_PUSHED = 0
 
 
 class Directive(TenantModel):
-    """The standing instruction of one agent: where it goes and which version is active."""
+    """The standing instruction of one agent: which version is active, and where its text goes.
+
+    `injection_mode` is what the data plane reads: the active version's, once there is one.
+    """
 
     class InjectionMode(models.TextChoices):
         """Where in the prompt the text goes."""
@@ -67,7 +70,7 @@ class VersionQuerySet(OrgQuerySet["DirectiveVersion"]):
 
 
 class DirectiveVersion(TenantModel):
-    """One text that was pushed. Never changed; rolling back copies it into a new version.
+    """One text and its place in the prompt, as pushed. Never changed; rolling back copies both.
 
     `author` names whoever pushed as audit does: a token too, and an operator who is gone.
     """
@@ -77,6 +80,7 @@ class DirectiveVersion(TenantModel):
     )
     number = models.PositiveIntegerField()
     content = models.TextField()
+    injection_mode = EnumField(choices=Directive.InjectionMode)
     sha256 = models.CharField(max_length=64)
     reason = models.TextField(blank=True)
     created_by = models.ForeignKey(
@@ -103,6 +107,10 @@ class DirectiveVersion(TenantModel):
 
     def __str__(self) -> str:
         return f"Version {self.number}"
+
+    def says(self, content: str, injection_mode: str) -> bool:
+        """Say whether it is this very text at this place in the prompt."""
+        return self.content == content and self.injection_mode == injection_mode
 
     @property
     def pushed_by(self) -> str:

@@ -46,9 +46,10 @@ class RollBack(Why):
 
 
 class Placement(Why):
-    """Where the text goes in the prompt."""
+    """Where the text goes in the prompt; `base_version` is the version that is active now."""
 
     injection_mode = serializers.ChoiceField(Directive.InjectionMode.choices)
+    base_version = Number(required=False)
 
 
 class NewDraft(StrictSerializer):
@@ -92,6 +93,7 @@ class VersionSummarySerializer(serializers.ModelSerializer[DirectiveVersion]):
         model = DirectiveVersion
         fields = [
             "number",
+            "injection_mode",
             "sha256",
             "size",
             "reason",
@@ -102,7 +104,7 @@ class VersionSummarySerializer(serializers.ModelSerializer[DirectiveVersion]):
         ]
 
     def get_rolled_back_from(self, version: DirectiveVersion) -> int | None:
-        """Return the number of the version whose text was copied."""
+        """Return the number of the version that was copied."""
         return version.rolled_back_from.number if version.rolled_back_from else None
 
 
@@ -163,11 +165,23 @@ class DiffRowSerializer(serializers.Serializer[Any]):
     new = LineSerializer(allow_null=True)
 
 
+class SettingSerializer(serializers.Serializer[Any]):
+    """A setting that changed; null is the nothing before the first version."""
+
+    name = serializers.CharField()
+    before = serializers.CharField(allow_null=True)
+    after = serializers.CharField(allow_null=True)
+
+
 class DiffSerializer(serializers.Serializer[Any]):
-    """Two versions line by line; `rows` is null when they differ in too much to compare."""
+    """Two versions line by line; `rows` is null when they differ in too much to compare.
+
+    `settings` lists what changed beside the text: `injection_mode`, where it goes in the prompt.
+    """
 
     base = serializers.IntegerField()
     head = serializers.IntegerField()
+    settings = SettingSerializer(many=True)
     added_words = serializers.IntegerField(allow_null=True)
     removed_words = serializers.IntegerField(allow_null=True)
     rows = DiffRowSerializer(many=True, allow_null=True)

@@ -3,6 +3,7 @@
 import hashlib
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from agents.errors import AgentArchived
@@ -40,10 +41,10 @@ def push_directive(
 ) -> DirectiveVersion:
     """Make a new version and activate it: the agent's next request carries it.
 
-    `base_version` is the number of the version that the text was written on top of, 0 for none;
-    left out, the text replaces whatever is active. A text that is active already makes no version,
-    so a push may be repeated; moving that text to another place in the prompt is a change, and
-    needs the active version as its base. The pusher's own draft ends with it.
+    A version is a text and its place in the prompt; `injection_mode` left out keeps the place as
+    it is. `base_version` is the number of the version that the text was written on top of, 0 for
+    none; left out, the text replaces whatever is active. What is active already, text and place,
+    makes no version, so a push may be repeated. The pusher's own draft ends with it.
 
     Raises `DirectiveSize`, `DirectiveBlank`, `DirectiveConflict` and `AgentArchived`. The audit row
     holds the text's hash and length, never the text.
@@ -55,15 +56,12 @@ def push_directive(
         raise DirectiveBlank
     with tenant(agent.org_id):
         directive = _lock(agent)
+        mode = injection_mode or directive.injection_mode
         version = directive.active_version
-        is_new = version is None or version.content != content
-        if is_new or injection_mode not in {None, directive.injection_mode}:
+        if version is None or not version.says(content, mode):
             _refuse_stale(directive, base_version)
-        if version is None or is_new:
-            version = _activate(directive, content, "directive.push", actor, reason)
-        if injection_mode is not None:
-            _configure(directive, injection_mode, actor, reason)
-        _end_draft(agent, actor, content)
+            version = _activate(directive, content, mode, "directive.push", actor, reason)
+        _end_draft(agent, actor, version)
     return version
 
 
@@ -75,26 +73,44 @@ def roll_back_directive(
     reason: str = "",
     base_version: int | None = None,
 ) -> DirectiveVersion:
-    """Make an old text active again as a new version that remembers which one it was copied from.
+    """Make an old text active again, where it went then, as a new version.
 
-    A text that is active already makes no version. Raises `DirectiveConflict`, `AgentArchived`.
+    The version remembers which one it was copied from. What is active already, text and place,
+    makes none. Raises `DirectiveConflict`, `AgentArchived`.
     """
     with tenant(agent.org_id):
-        directive = _lock(agent)
+        directive, mode = _lock(agent), to.injection_mode
         active = directive.active_version
-        if active is not None and active.content == to.content:
+        if active is not None and active.says(to.content, mode):
             return active
         _refuse_stale(directive, base_version)
-        return _activate(directive, to.content, "directive.roll_back", actor, reason, to)
+        return _activate(directive, to.content, mode, "directive.roll_back", actor, reason, to)
 
 
 def change_injection_mode(
-    *, agent: Agent, injection_mode: str, actor: Actor, reason: str = ""
+    *,
+    agent: Agent,
+    injection_mode: str,
+    actor: Actor,
+    reason: str = "",
+    base_version: int | None = None,
 ) -> Directive:
-    """Move the text to another place in the prompt; it makes no version. Raises `AgentArchived`."""
+    """Move the active text to another place in the prompt: a new version with the same text.
+
+    Before the first push there is no text: it only says where the first one will go. The place
+    where the text goes already is no change. Raises `DirectiveConflict`, `AgentArchived`.
+    """
     with tenant(agent.org_id):
         directive = _lock(agent)
-        _configure(directive, injection_mode, actor, reason)
+        before, active = directive.injection_mode, directive.active_version
+        if injection_mode == before:
+            return directive
+        _refuse_stale(directive, base_version)
+        if active is None:
+            _configure(directive, injection_mode, actor, reason)
+        else:
+            said = (active.content, injection_mode, "directive.configure", actor, reason)
+            _activate(directive, *said, before={"injection_mode": before})
     return directive
 
 
@@ -173,18 +189,21 @@ def _refuse_stale(directive: Directive, base_version: int | None) -> None:
 def _activate(
     directive: Directive,
     content: str,
+    injection_mode: str,
     action: str,
     actor: Actor,
     reason: str,
     rolled_back_from: DirectiveVersion | None = None,
+    before: dict[str, str] | None = None,
 ) -> DirectiveVersion:
-    """Make a text the next version, and the active one: the latest always is."""
+    """Make a text at a place the next version, and the active one: the latest always is."""
     is_operator = actor.type == AuditEvent.Actor.OPERATOR
     version = DirectiveVersion(
         org_id=directive.org_id,
         directive=directive,
         number=directive.active_number + 1,
         content=content,
+        injection_mode=injection_mode,
         sha256=hashlib.sha256(content.encode()).hexdigest(),
         size=len(content.encode()),
         reason=reason,
@@ -194,20 +213,23 @@ def _activate(
     )
     version.full_clean()
     version.save(force_insert=True)
-    directive.active_version = version
-    directive.save(update_fields=["active_version"])
-    after = {"number": version.number, "sha256": version.sha256, "bytes": version.size}
+    directive.active_version, directive.injection_mode = version, injection_mode
+    directive.save(update_fields=["active_version", "injection_mode"])
+    after = {
+        "number": version.number,
+        "sha256": version.sha256,
+        "bytes": version.size,
+        "injection_mode": injection_mode,
+    }
     if rolled_back_from:
         after["rolled_back_from"] = rolled_back_from.number
-    audit.record(action, directive, actor=actor, after=after, reason=reason)
+    audit.record(action, directive, actor=actor, before=before, after=after, reason=reason)
     return version
 
 
 def _configure(directive: Directive, injection_mode: str, actor: Actor, reason: str) -> None:
-    """Set where the text goes, if that is a change."""
+    """Say where the first text will go."""
     before = directive.injection_mode
-    if injection_mode == before:
-        return
     directive.injection_mode = injection_mode
     directive.full_clean()
     directive.save(update_fields=["injection_mode"])
@@ -221,7 +243,9 @@ def _configure(directive: Directive, injection_mode: str, actor: Actor, reason: 
     )
 
 
-def _end_draft(agent: Agent, actor: Actor, content: str) -> None:
+def _end_draft(agent: Agent, actor: Actor, version: DirectiveVersion) -> None:
     """Remove the pusher's draft if it is what was pushed: one that goes on is kept."""
     if actor.type != AuditEvent.Actor.SYSTEM:
-        DirectiveDraft.objects.of(agent, actor).filter(content=content).delete()
+        there = Q(injection_mode=None) | Q(injection_mode=version.injection_mode)
+        drafts = DirectiveDraft.objects.of(agent, actor)
+        drafts.filter(there, content=version.content).delete()

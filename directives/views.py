@@ -19,6 +19,8 @@ from directives.editing import (
     begin,
     directive_of,
     find_conflict,
+    mode_of,
+    move,
     others,
     own_draft,
     with_directives,
@@ -129,7 +131,7 @@ def review(request: OrgRequest, agent_id: UUID) -> HttpResponse:
     if draft is None:
         messages.warning(request, "There is no draft to review. Write one first.")
         return redirect("agent-directive", agent.pk)
-    if find_conflict(agent, draft.base_version, draft.content):
+    if find_conflict(agent, draft):
         return _conflict(request, agent, draft)
     if request.method == "POST":
         return _push(request, agent, draft)
@@ -166,7 +168,7 @@ def _push(request: OrgRequest, agent: Agent, draft: DirectiveDraft) -> HttpRespo
         request,
         f"Version {version.number} is active from the next request on."
         if made
-        else "No new version: the text was active already. Where it goes is what you chose.",
+        else "No new version: this text was active already, and where it goes is as it was.",
     )
     return redirect("agent-directive-push", agent.pk, version.number)
 
@@ -236,7 +238,7 @@ def _other_window(
 
 def _conflict(request: OrgRequest, agent: Agent, draft: DirectiveDraft) -> HttpResponse:
     """Keep the operator's text and show what either side did to the version they began from."""
-    conflict = find_conflict(agent, draft.base_version, draft.content)
+    conflict = find_conflict(agent, draft)
     form = begin(agent, draft)
     return _editor(
         request, agent, draft, form, status=HTTPStatus.CONFLICT, conflict=conflict, merging=True
@@ -253,12 +255,11 @@ def _review(
     **more: Any,
 ) -> HttpResponse:
     """Put the draft beside the active version, with everything a reviewer asks first."""
-    row, active = directive_of(agent), active_version(agent)
+    active = active_version(agent)
     checks = check_text(draft.content, active.content if active else "")
     ignoring = bool(compared(request).cleaned_data["whitespace"])
     live = Session.objects.filter(org=agent.org_id, agent=agent, status=Session.Status.ACTIVE)
-    mode = draft.injection_mode
-    moved = bool(row and mode and mode != row.injection_mode)
+    moved = move(active.injection_mode if active else None, mode_of(agent, draft))
     context = {
         "agent": agent,
         "active": active,
@@ -268,10 +269,9 @@ def _review(
             active.content if active else "", draft.content, ignore_whitespace=ignoring
         ),
         "ignoring": ignoring,
-        "mode_before": MODE_WORDS[row.injection_mode] if row and moved else "",
-        "mode_after": MODE_WORDS[mode] if mode and (moved or row is None) else "",
+        "moved": moved,
         "checks": checks,
-        "has_changes": moved or active is None or active.content != draft.content,
+        "has_changes": moved is not None or active is None or active.content != draft.content,
         "is_forbidden": any(check.state == "bad" for check in checks),
         "live_sessions": capped(live.order_by().values("pk")[: CAP + 1].count()),
         "push": push_status(agent, active) if active else None,

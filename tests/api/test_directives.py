@@ -52,6 +52,7 @@ def test_a_push_makes_the_active_version(world: World, alice: Api) -> None:
     assert answer.status_code == 200
     version = answer.json()
     assert (version["number"], version["content"], version["size"]) == (1, "Be kind.", 8)
+    assert version["injection_mode"] == "system_append"
     assert (version["reason"], version["rolled_back_from"]) == ("Asked for", None)
     assert version["created_by_id"] is None
     assert version["author"].startswith("ibex_pat_")
@@ -123,8 +124,14 @@ def test_spaces_around_a_text_are_its_own(world: World, alice: Api) -> None:
 def test_where_the_text_goes_is_changed_alone(world: World, alice: Api) -> None:
     alice.post(path(world, "/push"), new())
     body = {"injection_mode": "user_prepend", "reason": "The model obeys it better"}
-    assert alice.patch(path(world), body).json()["injection_mode"] == "user_prepend"
-    assert count(world) == 1
+    refused(alice.patch(path(world), {**body, "base_version": 0}), 409, "DIRECTIVE_CONFLICT")
+    shown = alice.patch(path(world), {**body, "base_version": 1}).json()
+    assert shown["injection_mode"] == "user_prepend"
+    active = shown["active_version"]
+    assert (active["number"], active["content"]) == (2, "Be kind.")
+    assert active["injection_mode"] == "user_prepend"
+    places = [row["injection_mode"] for row in alice.get(path(world, "/versions")).json()["items"]]
+    assert places == ["user_prepend", "system_first"]
     with tenant(world.acme):
         event = AuditEvent.objects.get(action="directive.configure")
     assert event.reason == "The model obeys it better"
@@ -184,6 +191,19 @@ def test_any_two_versions_are_compared(world: World, alice: Api) -> None:
     assert [row["kind"] for row in first["rows"]] == ["added", "added"]
     refused(alice.get(path(world, "/diff?base=1&head=9")), 404, "NOT_FOUND")
     refused(alice.get(path(world, "/diff?base=x")), 400, "VALIDATION_ERROR")
+
+
+def test_a_difference_names_the_setting_that_changed(world: World, alice: Api) -> None:
+    alice.post(path(world, "/push"), new())
+    alice.post(path(world, "/push"), new("Be kinder.", 1))
+    assert alice.get(path(world, "/diff")).json()["settings"] == []
+    alice.post(path(world, "/push"), new("Be kinder.", 2, injection_mode="user_prepend"))
+    found = alice.get(path(world, "/diff")).json()
+    moved = {"name": "injection_mode", "before": "system_first", "after": "user_prepend"}
+    assert found["settings"] == [moved]
+    assert [row["kind"] for row in found["rows"]] == ["same"]
+    first = alice.get(path(world, "/diff?base=0&head=1")).json()["settings"]
+    assert first == [{**moved, "before": None, "after": "system_first"}]
 
 
 def test_spaces_alone_can_be_ignored(world: World, alice: Api) -> None:

@@ -133,7 +133,7 @@ def test_two_operators_both_end_in_the_directive(
     page.get_by_role("link", name=f"Version {theirs}", exact=True).click()
     page.get_by_label("Reason").fill("The bullet points were too few")
     page.get_by_role("button", name=f"Roll back to version {theirs}").click()
-    expect(page.locator(".notice.ok")).to_contain_text(f"with the text of version {theirs}")
+    expect(page.locator(".notice.ok")).to_contain_text(f"a copy of version {theirs}")
     assert active_text(stack) == THEIRS
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width

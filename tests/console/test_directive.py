@@ -427,13 +427,13 @@ def test_a_draft_that_changes_nothing_is_not_pushed(
     assert running(world) == (1, "Be kind.", "system_first")
 
 
-def test_where_the_text_goes_is_pushed_without_a_new_version(world: World, sign_in: SignIn) -> None:
+def test_where_the_text_goes_is_pushed_as_a_new_version(world: World, sign_in: SignIn) -> None:
     push(world, "Be kind.")
     client = sign_in(world.alice)
     moved = written("Be kind.", base_version="1", injection_mode="system_append")
     client.post(page(world, "draft/"), moved)
     client.post(page(world, "review/"), {"reason": "Theirs first", "revision": "1"})
-    assert running(world) == (1, "Be kind.", "system_append")
+    assert running(world) == (2, "Be kind.", "system_append")
 
 
 def test_a_place_in_the_prompt_that_was_not_touched_is_not_set_back(
@@ -480,6 +480,26 @@ def test_a_push_meanwhile_keeps_both_texts_and_lets_the_operator_merge(
     assert running(world) == (3, "Be kinder.\nBe very brief.", "system_first")
 
 
+MOVED = ["As the first system message", "After the client&#x27;s own system message"]
+
+
+def test_a_conflict_shows_where_either_side_moved_the_text(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    push(world, "Be kind.")
+    write("Be kind.", 1, injection_mode="user_prepend")
+    push(world, "Be kind.", injection_mode="system_append")
+    answer = sign_in(world.alice).get(page(world, "review/"))
+    assert answer.status_code == 409
+    theirs, mine = answer.content.decode().split(">Settings</span>")[1:]
+    assert all(words in theirs for words in MOVED)
+    assert MOVED[0] in mine
+    assert "Before the user&#x27;s message</ins>" in mine
+    write("Be kind.", 1)
+    left = sign_in(world.alice).get(page(world, "review/")).content.decode()
+    assert "as it is" in left.split(">Settings</span>")[2]
+
+
 def test_a_push_waits_for_no_other_first_version_either(
     world: World, sign_in: SignIn, write: Write
 ) -> None:
@@ -515,6 +535,25 @@ def test_any_two_versions_are_compared(world: World, sign_in: SignIn) -> None:
         "From nothing to version 1"
         in client.get(page(world, "versions/?base=0&head=1")).content.decode()
     )
+
+
+def test_two_versions_differ_in_where_the_text_goes_too(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    push(world, "Be kinder.")
+    push(world, "Be kinder.", injection_mode="system_append")
+    client = sign_in(world.alice)
+    text = client.get(page(world, "versions/?base=1&head=3")).content.decode()
+    before, after = (text.index(words) for words in MOVED)
+    assert before < after
+    assert text[before - 41 : before].count("<del>")
+    back = client.get(page(world, "versions/?base=3&head=1")).content.decode()
+    assert back.index(MOVED[1]) < back.index(MOVED[0])
+    same = client.get(page(world, "versions/?base=1&head=2")).content.decode()
+    assert "as it is" in same.split(">Settings</span>")[1]
+    first = client.get(page(world, "versions/?base=0&head=1")).content.decode()
+    assert f"now: </span>{MOVED[0]}</ins>" in first
+    assert MOVED[1] in client.get(page(world, "versions/3/")).content.decode()
+    assert MOVED[1] not in client.get(page(world, "versions/2/")).content.decode()
 
 
 @pytest.mark.parametrize("query", ["base=1&head=99", "base=x&head=1", "base=1&head=-1"])
@@ -562,6 +601,20 @@ def test_an_older_version_is_a_place_to_begin(world: World, sign_in: SignIn) -> 
     draft = draft_of(world, world.alice)
     assert draft is not None
     assert (draft.content, draft.base_version, draft.revision) == ("Be kind.", 2, 1)
+
+
+def test_editing_from_a_version_begins_where_its_text_went(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.", injection_mode="user_prepend")
+    push(world, "Be kind.", injection_mode="system_first")
+    client = sign_in(world.alice)
+    said = {"revision": "0", "base_version": "2"}
+    client.post(page(world, "versions/1/edit/"), said)
+    draft = draft_of(world, world.alice)
+    assert draft is not None
+    assert (draft.content, draft.injection_mode) == ("Be kind.", "user_prepend")
+    assert "It would be replaced" in client.get(page(world, "versions/2/")).content.decode()
+    client.post(page(world, "review/"), {"reason": "As it was", "revision": "1"})
+    assert running(world) == (3, "Be kind.", "user_prepend")
 
 
 def test_a_draft_is_not_replaced_unasked(world: World, sign_in: SignIn, write: Write) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -11,8 +12,8 @@ from django.db.utils import ProgrammingError
 from agents.errors import AgentArchived
 from agents.services import archive_agent
 from directives.errors import DirectiveBlank, DirectiveConflict, DirectiveSize
-from directives.models import MAX_BYTES, Directive, DirectiveVersion
-from directives.services import change_injection_mode, push_directive
+from directives.models import MAX_BYTES, Directive, DirectiveDraft, DirectiveVersion
+from directives.services import change_injection_mode, push_directive, save_draft
 from ibex.tenancy import tenant
 from orgs.audit import Actor
 from orgs.models import AuditEvent, Operator
@@ -21,6 +22,16 @@ from tests.conftest import TESTS, World
 
 def operator(person: Operator) -> Actor:
     return Actor(AuditEvent.Actor.OPERATOR, person.pk, person.email)
+
+
+def places(world: World) -> list[str]:
+    """Where the text of each version goes; the directive says the same as the last of them."""
+    with tenant(world.acme):
+        found = list(
+            DirectiveVersion.objects.order_by("number").values_list("injection_mode", flat=True)
+        )
+        assert Directive.objects.get(agent=world.scout).injection_mode == found[-1]
+    return found
 
 
 def texts(world: World) -> list[str]:
@@ -35,8 +46,8 @@ def test_each_push_is_a_new_active_version(world: World) -> None:
     with tenant(world.acme):
         directive = Directive.objects.get(agent=world.scout)
         assert directive.active_version_id == second.pk
-        assert directive.injection_mode == "system_first"
         assert DirectiveVersion.objects.get(number=1).content == "Be brief."
+    assert places(world) == ["system_first", "system_first"]
 
 
 def test_a_version_remembers_who_pushed_it(world: World) -> None:
@@ -49,10 +60,11 @@ def test_a_version_remembers_who_pushed_it(world: World) -> None:
     assert (first.pushed_by, second.pushed_by) == ("Alice", "tests")
 
 
-def test_a_version_cannot_be_changed(world: World) -> None:
+@pytest.mark.parametrize("change", [{"content": "Be rude."}, {"injection_mode": "user_prepend"}])
+def test_a_version_cannot_be_changed(world: World, change: dict[str, str]) -> None:
     push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
     with pytest.raises(ProgrammingError, match="permission denied"), tenant(world.acme):
-        DirectiveVersion.objects.update(content="Be rude.")
+        DirectiveVersion.objects.update(**change)
 
 
 def test_the_size_is_counted_in_bytes(world: World) -> None:
@@ -102,15 +114,33 @@ def test_a_stale_push_of_the_active_text_moves_it_nowhere(world: World) -> None:
     for _twice in range(2):
         with pytest.raises(DirectiveConflict):
             push("user_prepend", 0)
+    assert places(world) == ["system_append"]
+    for _twice in range(2):  # a repeated change of the place alone is no further change
+        assert push("user_prepend", 1).number == 2
+    assert places(world) == ["system_append", "user_prepend"]
+    assert texts(world) == ["Be brief.", "Be brief."]
     with tenant(world.acme):
-        assert Directive.objects.get().injection_mode == "system_append"
-        assert AuditEvent.objects.filter(action="directive.configure").count() == 1
-    for _twice in range(2):
-        assert push("user_prepend", 1).number == 1
+        assert AuditEvent.objects.filter(action="directive.push").count() == 2
+
+
+def test_a_push_that_names_no_place_leaves_it_as_it_is(world: World) -> None:
+    for content, more in (("Be brief.", {"injection_mode": "user_prepend"}), ("Be kind.", {})):
+        push_directive(agent=world.scout, content=content, actor=TESTS, **more)
+    again = push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
+    assert again.number == 2
+    assert places(world) == ["user_prepend", "user_prepend"]
+
+
+def test_a_draft_that_goes_elsewhere_than_what_was_pushed_is_kept(world: World) -> None:
+    alice = operator(world.alice)
+    said = {"agent": world.scout, "content": "Be brief.", "actor": alice}
+    save_draft(**said, base_version=0, injection_mode="user_prepend")
+    push_directive(**said)
     with tenant(world.acme):
-        assert Directive.objects.get().injection_mode == "user_prepend"
-        assert AuditEvent.objects.filter(action="directive.configure").count() == 2
-    assert texts(world) == ["Be brief."]
+        assert DirectiveDraft.objects.of(world.scout, alice).exists()
+    push_directive(**said, injection_mode="user_prepend")
+    with tenant(world.acme):
+        assert not DirectiveDraft.objects.of(world.scout, alice).exists()
 
 
 def test_two_pushes_at_once_with_the_same_base_make_one_version(committed_world: World) -> None:
@@ -147,31 +177,63 @@ def test_the_audit_row_has_a_hash_and_no_text(world: World) -> None:
         "number": 1,
         "bytes": 23,
         "sha256": hashlib.sha256(b"Never mention Zanzibar.").hexdigest(),
+        "injection_mode": "system_first",
     }
     assert "Zanzibar" not in str(vars(event))
 
 
-def test_where_the_text_goes_is_changed_and_audited(world: World) -> None:
+def move(world: World, mode: str, **more: Any) -> Directive:
+    return change_injection_mode(
+        agent=world.scout, injection_mode=mode, actor=TESTS, reason="Theirs first", **more
+    )
+
+
+def test_moving_the_text_is_a_version_with_the_same_text(world: World) -> None:
     push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
     for _twice in range(2):
-        change_injection_mode(
-            agent=world.scout, injection_mode="system_append", actor=TESTS, reason="Theirs first"
-        )
-    push_directive(
-        agent=world.scout, content="Be brief.", actor=TESTS, injection_mode="user_prepend"
-    )
-    assert texts(world) == ["Be brief."]
+        assert move(world, "system_append").active_number == 2
+    assert texts(world) == ["Be brief.", "Be brief."]
+    assert places(world) == ["system_first", "system_append"]
     with tenant(world.acme):
-        later, first = AuditEvent.objects.filter(action="directive.configure")
-        assert Directive.objects.get().injection_mode == "user_prepend"
-    assert (first.before, first.after, first.reason) == (
-        {"injection_mode": "system_first"},
-        {"injection_mode": "system_append"},
-        "Theirs first",
-    )
-    assert later.after == {"injection_mode": "user_prepend"}
+        (event,) = AuditEvent.objects.filter(action="directive.configure")
+        version = DirectiveVersion.objects.get(number=2)
+    assert version.reason == event.reason == "Theirs first"
+    assert event.before == {"injection_mode": "system_first"}
+    assert event.after == {
+        "number": 2,
+        "bytes": 9,
+        "sha256": hashlib.sha256(b"Be brief.").hexdigest(),
+        "injection_mode": "system_append",
+    }
     with pytest.raises(ValidationError):
-        change_injection_mode(agent=world.scout, injection_mode="nonsense", actor=TESTS)
+        move(world, "nonsense")
+
+
+def test_a_text_is_moved_on_top_of_the_active_version_alone(world: World) -> None:
+    push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
+    push_directive(agent=world.scout, content="Be kind.", actor=TESTS)
+    with pytest.raises(DirectiveConflict):
+        move(world, "system_append", base_version=1)
+    assert places(world) == ["system_first", "system_first"]
+    move(world, "system_append", base_version=2)
+    move(world, "system_append", base_version=2)  # repeated: it goes there already
+    assert places(world) == ["system_first", "system_first", "system_append"]
+
+
+def test_before_the_first_push_the_place_alone_is_set(world: World) -> None:
+    for _twice in range(2):
+        assert move(world, "user_prepend").active_number == 0
+    assert texts(world) == []
+    with tenant(world.acme):
+        (event,) = AuditEvent.objects.filter(action="directive.configure")
+    assert (event.before, event.after) == (
+        {"injection_mode": "system_first"},
+        {"injection_mode": "user_prepend"},
+    )
+    with pytest.raises(ValidationError):
+        move(world, "nonsense")
+    push_directive(agent=world.scout, content="Be brief.", actor=TESTS)
+    assert places(world) == ["user_prepend"]
 
 
 def test_another_orgs_directive_looks_missing(world: World) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from directives.errors import DirectiveConflict
-from directives.models import DirectiveVersion
+from directives.models import Directive, DirectiveVersion
 from directives.services import push_directive, roll_back_directive
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
@@ -30,8 +30,26 @@ def test_the_old_text_is_a_new_version_with_a_link(world: World, first: Directiv
         "number": 3,
         "bytes": 9,
         "sha256": first.sha256,
+        "injection_mode": "system_first",
         "rolled_back_from": 1,
     }
+
+
+def test_the_old_place_in_the_prompt_comes_back_too(world: World, first: DirectiveVersion) -> None:
+    push_directive(
+        agent=world.scout, content="Be brief.", actor=TESTS, injection_mode="user_prepend"
+    )
+    for _twice in range(2):
+        again = roll_back_directive(agent=world.scout, to=first, actor=TESTS, base_version=3)
+        assert (again.number, again.content) == (4, "Be brief.")
+    with tenant(world.acme):
+        directive = Directive.objects.get(agent=world.scout)
+        row = DirectiveVersion.objects.get(pk=again.pk)
+        places = DirectiveVersion.objects.order_by("number").values_list(
+            "injection_mode", flat=True
+        )
+        assert list(places) == ["system_first", "system_first", "user_prepend", "system_first"]
+    assert (row.rolled_back_from_id, directive.injection_mode) == (first.pk, "system_first")
 
 
 def test_a_push_meanwhile_is_not_rolled_back_unseen(world: World, first: DirectiveVersion) -> None:
