@@ -47,6 +47,11 @@ class RequestRecord(models.Model):
                 condition=models.Q(turn_id__isnull=True, session_id__isnull=False),
                 name="failed_requests_of_a_session",
             ),
+            models.Index(
+                fields=["org", "agent_id", "directive_version", "-created_at"],
+                condition=models.Q(directive_version__isnull=False),
+                name="requests_of_a_version",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,7 @@ PAGES = {
     "an agent's sessions": "/agents/{agent}/sessions/",
     "directives": "/directives/",
     "an agent's versions": "/agents/{agent}/directive/versions/",
+    "sessions of a version": "/agents/{agent}/sessions/?directive_version=2001",
     "jobs": "/jobs/",
     "jobs, failed": "/jobs/?state=failed",
     "audit": "/audit/",
@@ -78,6 +79,7 @@ ENDPOINTS = {
     "sessions": "/api/v1/sessions",
     "sessions, completed": "/api/v1/sessions?status=completed",
     "agents": "/api/v1/agents",
+    "an agent's versions": "/api/v1/agents/{agent}/directive/versions",
     "jobs": "/api/v1/jobs",
     "audit": "/api/v1/audit",
     "members": "/api/v1/members",
@@ -98,7 +100,7 @@ def measure(*, seconds: float) -> dict[str, Any]:  # noqa: ARG001 - counts, not 
             "rows": rows,
             "seconds_to_fill": round(filled, 1),
             "console": _visit("dashboard", _of(agent, PAGES), _signed_in(agent)),
-            "api": _visit("api", ENDPOINTS, _with_token(token)),
+            "api": _visit("api", _of(agent, ENDPOINTS), _with_token(token)),
         }
 
 
@@ -211,6 +213,8 @@ MEMORY: Mapping[str, str] = {
     "embedding_dim": f"CASE WHEN {LATE} AND n %% 2 = 0 THEN 384 END",
     "embed_after": "NULL",
 }
+RAN = "1952 + n %% 50"
+"""Of a directive's 2,001 versions the latest 50, which the first view shows, were all run."""
 SESSION: Mapping[str, str] = {
     "id": ID,
     "created_at": AGO,
@@ -220,6 +224,7 @@ SESSION: Mapping[str, str] = {
     "subject": "CASE WHEN n %% 2 = 0 THEN 'person-' || n %% 5001 END",
     "error_count": "CASE WHEN n %% 4 = 0 THEN 1 ELSE 0 END",
     "turn_count": "CASE WHEN n %% 5003 = 0 THEN 2000 ELSE n %% 40 END",
+    "directive_version": RAN,
 }
 TURN: Mapping[str, str] = {"id": ID, "index": "n", "created_at": "now() - n * interval '1 s'"}
 LONG = "a-long-one"
@@ -238,8 +243,11 @@ REQUEST: Mapping[str, str] = {
     "status": "CASE WHEN n %% 40 = 0 THEN 502 ELSE 200 END",
     "error_code": "CASE WHEN n %% 20000 = 0 THEN 'RATE_LIMITED'"
     " WHEN n %% 40 = 0 THEN 'PROVIDER_TIMEOUT' ELSE '' END",
+    "turn_id": f"CASE WHEN n %% 40 > 0 THEN {ID} END",
+    "latency_ms": "500 + n %% 700",
     "tokens_in": "n %% 4000",
     "tokens_out": "n %% 800",
+    "directive_version": RAN,
 }
 LATELY = "now() - n * interval '1 minute'"
 OPERATOR: Mapping[str, str] = {
@@ -258,7 +266,11 @@ FEW_TABLES: list[tuple[str, Mapping[str, str], str]] = [
         {"id": ID, "created_at": LATELY, "name": "'Agent ' || n", "slug": "'agent-' || n"},
         "agents",
     ),
-    ("directives_directiveversion", {"id": ID, "number": "n + 1"}, "versions"),
+    (
+        "directives_directiveversion",
+        {"id": ID, "number": "n + 1", "created_at": "now() - interval '2 days'"},
+        "versions",
+    ),
     (
         "jobs_job",
         {

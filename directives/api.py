@@ -25,6 +25,7 @@ from directives.serializers import (
     DiffSerializer,
     DirectiveSerializer,
     DraftSerializer,
+    ListedVersionSerializer,
     NewDraft,
     NewVersion,
     Placement,
@@ -32,10 +33,10 @@ from directives.serializers import (
     RollBack,
     VersionQuery,
     VersionSerializer,
-    VersionSummarySerializer,
 )
+from directives.usage import usage_of
 from ibex.api import OrgViewSet
-from ibex.keyset import Order
+from ibex.keyset import Order, take_page
 from ibex.line_differences import line_changes
 from ibex.openapi import documented, page_of
 from orgs.permissions import Permission
@@ -170,12 +171,15 @@ class DirectiveVersionViewSet(AgentsDirective):
         "diff": Permission.DIRECTIVE_READ,
     }
 
-    @documented(query=VersionQuery, answers=page_of(VersionSummarySerializer))
+    @documented(query=VersionQuery, answers=page_of(ListedVersionSerializer))
     def list(self, _request: Request, **_ids: UUID) -> Response:
         """List an agent's versions, the latest first, without their texts."""
         agent, query = self.get_object(), self.read_query(VersionQuery)
-        rows = self.versions(agent).without_text()
-        return self.page(rows, query, VersionSummarySerializer().to_representation, LATEST_FIRST)
+        rows = self.versions(agent).without_text().with_ends()
+        page = take_page(rows, limit=query["limit"], cursor=query["cursor"], order=LATEST_FIRST)
+        context = {"usage": usage_of(agent, page.items)}
+        items = ListedVersionSerializer(page.items, many=True, context=context).data
+        return Response({"items": items, "next_cursor": page.next_cursor})
 
     @documented(answers=VersionSerializer)
     def retrieve(self, _request: Request, number: int, **_ids: UUID) -> Response:

@@ -18,6 +18,7 @@ from directives.errors import DraftConflict
 from directives.forms import MODE_WORDS, CopyVersionForm, OnDraftForm, RollBackForm
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
 from directives.pushes import push_status
+from directives.usage import SAMPLE, usage_of
 from directives.views import compared, find_agent
 from ibex.errors import DomainError
 from ibex.http import page_or_fragment, read_page
@@ -28,6 +29,8 @@ from orgs.permissions import Permission
 
 LATEST_FIRST = Order(("number",), descending=True)
 MAX_NUMBER = 2**31 - 1
+VERSIONS = 25
+"""Of a page of the timeline: each comes with what came of its latest calls."""
 INCOMPLETE = "This form was not complete. Look at what it would replace, then send it again."
 
 
@@ -36,14 +39,16 @@ INCOMPLETE = "This form was not complete. Look at what it would replace, then se
 def versions(request: OrgRequest, agent_id: UUID) -> HttpResponse:
     """List an agent's versions, the latest first; `?base=&head=` compares any two."""
     agent = find_agent(request, agent_id)
-    rows = DirectiveVersion.objects.of_agent(agent).without_text()
-    page = read_page(request, rows.select_related("created_by", "rolled_back_from"), LATEST_FIRST)
+    rows = DirectiveVersion.objects.of_agent(agent).without_text().with_ends()
+    rows = rows.select_related("created_by", "rolled_back_from")
+    page = read_page(request, rows, LATEST_FIRST, limit=VERSIONS)
     context = {
         "agent": agent,
         "active": active_version(agent),
         "page": page,
         "list_path": request.path,
-        "rows": list(zip(page.items, [None, *page.items], strict=False)),
+        "rows": _timeline(agent, page.items),
+        "sample": SAMPLE,
         **_comparison(request, agent),
     }
     return render(request, "directives/versions.html", context)
@@ -151,7 +156,8 @@ def take_draft(request: OrgRequest, agent_id: UUID, draft_id: UUID) -> HttpRespo
 
 def find_version(agent: Agent, number: int) -> DirectiveVersion:
     """Return one of the agent's versions."""
-    rows = DirectiveVersion.objects.of_agent(agent).filter(number=min(number, MAX_NUMBER))
+    rows = DirectiveVersion.objects.of_agent(agent).with_ends()
+    rows = rows.filter(number=min(number, MAX_NUMBER))
     return get_object_or_404(rows.select_related("created_by", "rolled_back_from", "directive"))
 
 
@@ -186,6 +192,12 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
         "difference": line_changes(old, new, ignore_whitespace=ignoring),
         "moved": move(before, after),
     }
+
+
+def _timeline(agent: Agent, versions: list[DirectiveVersion]) -> list[Any]:
+    """Put beside each version where its text went, in words, and what came of it."""
+    found = usage_of(agent, versions) if versions else {}
+    return [(row, MODE_WORDS[row.injection_mode], found[row.pk]) for row in versions]
 
 
 def _title(base: int, head: int) -> str:
@@ -256,6 +268,7 @@ def _version(
         "is_active": directive is not None and directive.active_version_id == row.pk,
         "version": row,
         "mode": MODE_WORDS[row.injection_mode],
+        "usage": usage_of(agent, [row])[row.pk],
         "lines": row.content.split("\n"),
         **_replacing(agent, request, row.content, row.injection_mode),
         "form": RollBackForm(initial={"base_version": active.number if active else None}),

@@ -4,7 +4,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from agents.models import Agent
@@ -67,6 +67,13 @@ class VersionQuerySet(OrgQuerySet["DirectiveVersion"]):
     def without_text(self) -> Self:
         """Leave the text where it is: a list of versions shows none."""
         return self.defer("content", "rolled_back_from__content")
+
+    def with_ends(self) -> Self:
+        """Add `replaced_at`, when the next version took a version's place; None until then."""
+        following = DirectiveVersion.objects.filter(
+            org=OuterRef("org"), directive=OuterRef("directive"), number=OuterRef("number") + 1
+        )
+        return self.annotate(replaced_at=Subquery(following.values("created_at")))
 
 
 class DirectiveVersion(TenantModel):

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from directives.models import MAX_REASON, NEVER_PUSHED, Directive, DirectiveDraft, DirectiveVersion
 from directives.pushes import ProxyRow, PushStatus
+from directives.usage import SAMPLE, Usage
 from ibex.api import PageQuery, StrictSerializer, Text
+from ibex.counts import CAP
 
 MAX_NUMBER = 2**31 - 1
 
@@ -106,6 +109,38 @@ class VersionSummarySerializer(serializers.ModelSerializer[DirectiveVersion]):
     def get_rolled_back_from(self, version: DirectiveVersion) -> int | None:
         """Return the number of the version that was copied."""
         return version.rolled_back_from.number if version.rolled_back_from else None
+
+
+class UsageSerializer(serializers.Serializer[Usage]):
+    """What came of a version; all but the sessions is of its latest calls."""
+
+    sessions = serializers.IntegerField(
+        help_text=f"Sessions whose latest turn ran it; {CAP + 1:,} is that or more."
+    )
+    calls = serializers.IntegerField(help_text=f"{SAMPLE:,} is that or more.")
+    failed = serializers.IntegerField(help_text="Calls with an error.")
+    tokens_per_turn = serializers.FloatField(allow_null=True, help_text="In and out, on average.")
+    latency_p50_ms = serializers.FloatField(allow_null=True)
+
+
+class ListedVersionSerializer(VersionSummarySerializer):
+    """A version in the list: until when it was active, and what came of it.
+
+    The context's `usage` holds the `Usage` of each version by its id.
+    """
+
+    replaced_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the next version took its place; null while it is active."
+    )
+    usage = serializers.SerializerMethodField()
+
+    class Meta(VersionSummarySerializer.Meta):
+        fields = [*VersionSummarySerializer.Meta.fields, "replaced_at", "usage"]
+
+    @extend_schema_field(UsageSerializer)
+    def get_usage(self, version: DirectiveVersion) -> Any:
+        """Return what came of the version."""
+        return UsageSerializer(self.context["usage"][version.pk]).data
 
 
 class VersionSerializer(VersionSummarySerializer):

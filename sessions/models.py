@@ -96,6 +96,11 @@ class Session(TenantModel):
                 name="sessions_with_errors",
             ),
             models.Index(
+                fields=["org", "agent", "directive_version", "-last_turn_at", "-id"],
+                condition=Q(directive_version__isnull=False),
+                name="sessions_of_a_version",
+            ),
+            models.Index(
                 fields=["extract_after"],
                 condition=Q(extract_after__isnull=False),
                 name="sessions_due_for_learning",

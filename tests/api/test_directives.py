@@ -9,10 +9,12 @@ from django.utils import timezone
 from agents.services import archive_agent, create_agent
 from directives.models import DirectiveDraft, DirectiveVersion
 from directives.services import push_directive
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
+from tests.api.rows import make_call, make_session
 from tests.conftest import TESTS, SignIn, World
 from tests.directives.test_push_status import connect_proxy
 
@@ -169,6 +171,32 @@ def test_versions_are_listed_page_by_page_without_their_texts(world: World, alic
     assert [row["number"] for row in rest["items"]] == [1]
     refused(alice.get(path(world, "/versions?cursor=x")), 400, "VALIDATION_ERROR")
     refused(alice.get(path(world, "/versions?label=x")), 400, "VALIDATION_ERROR")
+
+
+def test_a_listed_version_says_when_it_was_active_and_what_came_of_it(
+    world: World, alice: Api
+) -> None:
+    for number in range(2):
+        alice.post(path(world, "/push"), new(f"Be number {number}.", number))
+    make_session(world.scout, directive_version=1)
+    make_call(world.scout, directive_version=1, turn_id=uuid7(), tokens_in=3, latency_ms=40)
+    make_call(world.scout, directive_version=1, error_code="PROVIDER_ERROR", status=502)
+    second, first = alice.get(path(world, "/versions")).json()["items"]
+    assert (first["replaced_at"], second["replaced_at"]) == (second["created_at"], None)
+    assert first["usage"] == {
+        "sessions": 1,
+        "calls": 2,
+        "failed": 1,
+        "tokens_per_turn": 3,
+        "latency_p50_ms": 40,
+    }
+    assert second["usage"] == {
+        "sessions": 0,
+        "calls": 0,
+        "failed": 0,
+        "tokens_per_turn": None,
+        "latency_p50_ms": None,
+    }
 
 
 def test_a_version_that_never_was_is_missing(world: World, alice: Api) -> None:
@@ -339,5 +367,7 @@ def test_the_list_reads_a_fixed_number_of_queries(
 ) -> None:
     for number in range(6):
         alice.post(path(world, "/push"), new(f"Be number {number}.", number))
-    with django_assert_num_queries(7):  # token; savepoint, tenant, agent, rows, tenant, release
+    with django_assert_num_queries(
+        8
+    ):  # token; savepoint, tenant, agent, rows, usage, tenant, release
         assert len(alice.get(path(world, "/versions")).json()["items"]) == 6

@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from directives.models import Directive, DirectiveDraft, DirectiveVersion
 from directives.services import push_directive, save_draft
+from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from orgs.models import Operator
+from tests.api.rows import make_call, make_session
 from tests.conftest import TESTS, SignIn, World
 from tests.directives.test_push_directive import operator
 from tests.directives.test_push_status import connect_proxy
@@ -576,17 +578,64 @@ def test_the_timeline_says_who_why_and_when(world: World, sign_in: SignIn) -> No
     assert text.index("Version 2") < text.index("Version 1")
 
 
+def row_of(text: str, number: int) -> str:
+    """Return one version's row of the timeline."""
+    return text.split(f'id="version-{number}"')[1].split("</tr>", maxsplit=1)[0]
+
+
+def test_the_timeline_says_until_when_each_version_was_active(
+    world: World, sign_in: SignIn
+) -> None:
+    pushed = [push(world, f"Be number {number}.") for number in range(27)]
+    client = sign_in(world.alice)
+    first = client.get(page(world, "versions/")).content.decode()
+    assert "until now" in row_of(first, 27)
+    assert "until now" not in row_of(first, 26)
+    cursor = first.split("cursor=")[1].split('"')[0].split("&")[0]
+    second = client.get(page(world, f"versions/?cursor={cursor}")).content.decode()
+    for text, number in ((first, 26), (second, 2)):  # the first row of a page has an end too
+        row = row_of(text, number)
+        assert pushed[number - 1].created_at.isoformat() in row
+        assert pushed[number].created_at.isoformat() in row
+
+
+def test_the_timeline_leads_to_the_sessions_that_it_counts(world: World, sign_in: SignIn) -> None:
+    push(world, "Be kind.")
+    push(world, "Be brief.")
+    names = [make_session(world.scout, directive_version=1).external_id for _twice in range(2)]
+    failed = make_session(world.scout, directive_version=2, error_count=1).external_id
+    calm = make_session(world.scout, directive_version=2).external_id
+    make_call(world.scout, directive_version=2, turn_id=uuid7(), tokens_in=1_200, latency_ms=1_800)
+    make_call(world.scout, directive_version=2, status=502, error_code="PROVIDER_ERROR")
+    client = sign_in(world.alice)
+    text = client.get(page(world, "versions/")).content.decode()
+    there = f"/agents/{world.scout.pk}/sessions/?directive_version="
+    assert f'<a href="{there}1">2</a>' in row_of(text, 1)
+    shown = client.get(f"{there}1").content.decode()
+    assert all(name in shown for name in names)
+    assert failed not in shown
+    row = row_of(text, 2)
+    assert f'href="{there}2&amp;has_errors=true"' in row
+    assert all(words in row for words in (">50 %</a>", ">1,200</td>", ">1.8 s</td>"))
+    shown = client.get(f"{there}2&has_errors=true").content.decode()
+    assert failed in shown
+    assert calm not in shown
+    about = client.get(page(world, "versions/2/")).content.decode()
+    assert "2 ran it last" in about
+    assert "2, 50 % failed; 1,200 tokens a turn, p50 1.8 s" in about
+
+
 def test_versions_page_by_page(world: World, sign_in: SignIn) -> None:
-    for number in range(1, 53):
+    for number in range(1, 28):
         push(world, f"Be number {number}.")
     client = sign_in(world.alice)
     first = client.get(page(world, "versions/")).content.decode()
-    assert 'id="version-52"' in first
+    assert 'id="version-27"' in first
     assert 'id="version-2"' not in first
     cursor = first.split("cursor=")[1].split('"')[0].split("&")[0]
     second = client.get(page(world, f"versions/?cursor={cursor}")).content.decode()
     assert 'id="version-2"' in second
-    assert 'id="version-52"' not in second
+    assert 'id="version-27"' not in second
 
 
 def test_an_older_version_is_a_place_to_begin(world: World, sign_in: SignIn) -> None:
@@ -798,9 +847,9 @@ def test_no_text_reaches_the_logs(
 QUERIES = {
     "": 10,
     "review/": 15,
-    "versions/": 9,
-    "versions/?base=1&head=2": 10,
-    "versions/1/": 10,
+    "versions/": 10,
+    "versions/?base=1&head=2": 11,
+    "versions/1/": 11,
     "pushes/2/": 14,
 }
 

@@ -165,7 +165,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     AGENT: (17, more_of_everything),
     f"{AGENT}memories/": (22, more_memories),
     f"{AGENT}sessions/": (16, more_sessions),
-    f"{AGENT}directive/versions/": (9, more_versions),
+    f"{AGENT}directive/versions/": (10, more_versions),
     f"/memories/{MEMORY}/": (14, more_of_a_memory),
     SESSION: (16, more_turns),
     f"{SESSION}peek/": (15, more_turns),
