@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("agent_sessions", "0017_record_one_at_a_time")]
+    dependencies = [("agent_sessions", "0019_keep_session_errors")]
 
     operations = [
         AddIndexConcurrently(

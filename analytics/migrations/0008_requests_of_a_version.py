@@ -38,7 +38,7 @@ def drop(_apps: Any, editor: Any) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("analytics", "0005_failed_requests_of_a_session")]
+    dependencies = [("analytics", "0007_count_hours")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
