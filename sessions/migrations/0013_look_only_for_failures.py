@@ -1,4 +1,7 @@
-"""Sessions of calls that failed alone are looked for only when there are such calls (ADR 0045)."""
+"""Sessions of calls that failed alone are looked for only when there are such calls (ADR 0045).
+
+Whoever replaces a function takes its settings away, so they are given anew in both directions.
+"""
 
 from importlib import import_module
 
@@ -15,7 +18,4 @@ KEEPS = "ALTER FUNCTION ibex_record(jsonb, bytea[], bytea[], interval) SET enabl
 class Migration(migrations.Migration):
     dependencies = [("agent_sessions", "0012_meet_rows_by_index")]
 
-    operations = [
-        migrations.RunSQL(BEFORE.replace(OLD, NEW), BEFORE),
-        migrations.RunSQL(KEEPS, KEEPS),
-    ]
+    operations = [migrations.RunSQL([BEFORE.replace(OLD, NEW), KEEPS], [BEFORE, KEEPS])]
