@@ -9,8 +9,9 @@ from rest_framework.response import Response
 
 from ibex.api import OrgViewSet, Reason, filter_query
 from ibex.openapi import documented, page_of
-from ibex.selection import IN_REQUEST, InvalidSelection
-from memories.api.many import BulkOutcome, Chosen, changed, read_bulk
+from jobs.api import JobSerializer
+from memories.api.many import BulkOutcome, Chosen, change, read_bulk
+from memories.jobs import LETTERS
 from memories.learning.dead_letters import retry_dead_letter
 from memories.models import DeadLetter
 from memories.steering.dead_letters import RETRY, DeadLetterFilter
@@ -61,11 +62,17 @@ class DeadLetterViewSet(OrgViewSet[DeadLetter]):
         letter = retry_dead_letter(dead_letter=letter, actor=self.caller.actor, reason=reason)
         return Response(DeadLetterSerializer(letter).data)
 
-    @documented(takes=Chosen, answers=BulkOutcome, refuses={409: ["SELECTION_CHANGED"]})
+    @documented(
+        takes=Chosen,
+        answers={200: BulkOutcome, 202: JobSerializer},
+        refuses={409: ["SELECTION_CHANGED"]},
+    )
     def retry_many(self, request: Request) -> Response:
-        """Make the turns of many dead letters due at once, 500 at most."""
+        """Make the turns of many dead letters due at once; over 500 become a job (202).
+
+        With `filter`, `expected` is the number of dead letters that it finds; when it is another by
+        now, nothing is changed.
+        """
         asked: dict[str, Any] = self.read(Chosen, request.data)
         selection = read_bulk(asked, DeadLetterFilter, self.get_queryset(), self.caller)
-        if selection.needs_job:
-            raise InvalidSelection(f"At most {IN_REQUEST} dead letters are retried at once.")
-        return changed(selection, RETRY, self.caller.actor, asked["reason"])
+        return change(selection, RETRY, self.caller, kind=LETTERS, reason=asked["reason"])

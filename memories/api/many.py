@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from agents.models import Agent
 from ibex.api import StrictSerializer, Text
 from ibex.filtering import ListFilter
 from ibex.selection import (
@@ -18,8 +19,9 @@ from ibex.selection import (
     act_on,
     select,
 )
+from jobs.api import accepted
+from jobs.bulk import enqueue_bulk
 from memories.bulk import ACTIONS
-from orgs.audit import Actor
 from orgs.authentication import Caller
 
 M = TypeVar("M", bound=Model)
@@ -97,10 +99,32 @@ def read_bulk(
     return selection
 
 
-def changed(
-    selection: Selection[M], action: BulkAction[M], actor: Actor, reason: str, **options: Any
+def change(
+    selection: Selection[M],
+    action: BulkAction[M],
+    caller: Caller,
+    *,
+    kind: str,
+    reason: str,
+    **options: Any,
 ) -> Response:
-    """Change the selected rows at once and say what became of them."""
-    outcome = act_on(selection, action, actor, reason, **options)
+    """Change the selected rows at once and say what became of them; too many become a job (202).
+
+    `kind` names the job. A token of one agent makes a job of that agent.
+    """
+    if selection.needs_job:
+        agent = Agent.objects.get(pk=caller.agent_id) if caller.agent_id else None
+        job = enqueue_bulk(
+            org_id=caller.org_id,
+            kind=kind,
+            selection=selection,
+            action=action,
+            actor=caller.actor,
+            agent=agent,
+            reason=reason,
+            **options,
+        )
+        return accepted(job)
+    outcome = act_on(selection, action, caller.actor, reason, **options)
     reasons = [one.message for one in outcome.refusals]
     return Response({"done": outcome.done, "refused": outcome.refused, "reasons": reasons})

@@ -14,8 +14,7 @@ from ibex.api import Reason, filter_query, visible_rows
 from ibex.keyset import Order
 from ibex.openapi import documented, page_of
 from ibex.tenancy import tenant
-from jobs.api import JobSerializer, accepted
-from jobs.bulk import enqueue_bulk
+from jobs.api import JobSerializer
 from memories import services
 from memories.api.base import (
     CHANGED,
@@ -25,7 +24,7 @@ from memories.api.base import (
     MemoryViewSet,
     refuse_sharing,
 )
-from memories.api.many import BulkChange, BulkOutcome, changed, read_bulk
+from memories.api.many import BulkChange, BulkOutcome, change, read_bulk
 from memories.browsing import detail
 from memories.browsing.finding import find_memories, query_vector
 from memories.browsing.listing import MOST_RECALLED, ORDERS
@@ -145,20 +144,8 @@ class OrgMemoryViewSet(ListedMemories):
         rows = self.get_queryset().prefetch_related(None)
         selection = read_bulk(asked, MemoryFilter, rows, self.caller)
         options = {name: asked[name] for name in ("add", "remove") if asked["action"] == "tag"}
-        if selection.needs_job:
-            bound_to = self.caller.agent_id
-            job = enqueue_bulk(
-                org_id=self.caller.org_id,
-                kind=KIND,
-                selection=selection,
-                action=action,
-                actor=self.caller.actor,
-                agent=Agent.objects.get(pk=bound_to) if bound_to else None,
-                reason=asked["reason"],
-                **options,
-            )
-            return accepted(job)
-        return changed(selection, action, self.caller.actor, asked["reason"], **options)
+        reason = asked["reason"]
+        return change(selection, action, self.caller, kind=KIND, reason=reason, **options)
 
     @documented(answers=MemoryDetail)
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:

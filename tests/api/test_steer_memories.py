@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from agents.services import create_agent
+from ibex import selection
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from jobs.models import Job
-from memories.models import Memory
+from jobs.running import run_job
+from memories.models import DeadLetter, Memory
 from memories.services import edit_memory, write_memory
+from orgs.models import AuditEvent
 from orgs.permissions import ALL, Permission
 from tests.api.conftest import Api, MakeApi, refused
 from tests.api.rows import make_dead_letter, make_memory, make_session
@@ -159,6 +162,49 @@ def test_what_waits_is_decided_about(world: World, alice: Api) -> None:
     assert alice.post(path, {"decision": "replace"}).json()["status"] == "active"
     refused(alice.post(path, {"decision": "reject"}), 409, "MEMORY_STATUS_REFUSED")
     assert statuses(world) == ["active", "superseded"]
+
+
+def test_over_500_dead_letters_become_a_job(
+    world: World, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "IN_REQUEST", 2)
+    session = make_session(world.scout)
+    for _number in range(3):
+        make_dead_letter(session)
+    body = {"filter": {"status": "open"}, "expected": 3, "reason": "The model is back"}
+    path = "/api/v1/dead-letters/retry"
+    refused(alice.post(path, {**body, "expected": 4}), 409, "SELECTION_CHANGED")
+    answer = alice.post(path, body)
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    with tenant(world.acme):
+        job = Job.objects.get()
+        assert not DeadLetter.objects.exclude(retry_after=None).exists()
+    assert answer["Location"] == f"/api/v1/jobs/{job.pk}"
+    assert (job.title, job.kind) == ("Retry 3 dead letters", "memories.dead_letters")
+    run_job(org_id=world.acme.pk, job_id=job.pk)
+    assert all(row["retry_after"] for row in alice.get("/api/v1/dead-letters").json()["items"])
+    with tenant(world.acme):
+        events = AuditEvent.objects.filter(action="dead_letter.retry")
+        assert set(events.values_list("reason", flat=True)) == {"The model is back"}
+        assert events.count() == 3
+
+
+def test_a_token_of_one_agent_makes_a_job_of_its_own_letters(
+    world: World, api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "IN_REQUEST", 1)
+    other = create_agent(
+        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+    )
+    for agent in (world.scout, world.scout, other):
+        make_dead_letter(make_session(agent))
+    bound = api(world.token(agent=world.scout))
+    path = "/api/v1/dead-letters/retry"
+    refused(bound.post(path, {"filter": {}, "expected": 3}), 409, "SELECTION_CHANGED")
+    assert bound.post(path, {"filter": {}, "expected": 2}).status_code == 202
+    with tenant(world.acme):
+        job = Job.objects.get()
+        assert (job.agent_id, job.total) == (world.scout.pk, 2)
 
 
 def test_many_dead_letters_are_retried(world: World, alice: Api, api: MakeApi) -> None:
