@@ -14,6 +14,7 @@ from prometheus_client import Counter, Gauge
 
 from ibex import due
 from ibex.env import env
+from ibex.queues import LEARNING, waiting
 from jobs.tasks import run_job
 from memories.tasks import embed_if_missing, learn_from_dead_letter, learn_from_session
 from sessions.tasks import archive_session, complete_idle_session
@@ -28,12 +29,12 @@ CLAIMS: tuple[tuple[str, str, Any], ...] = (
     ),
     (
         "learn",
-        "SELECT org_id, id FROM ibex_claim_learning(%(limit)s, %(lease)s::interval)",
+        "SELECT org_id, id FROM ibex_claim_learning(%(learning)s, %(lease)s::interval)",
         learn_from_session,
     ),
     (
         "dead letter",
-        "SELECT org_id, id FROM ibex_claim_dead_letters(%(limit)s, %(lease)s::interval)",
+        "SELECT org_id, id FROM ibex_claim_dead_letters(%(learning)s, %(lease)s::interval)",
         learn_from_dead_letter,
     ),
     (
@@ -62,20 +63,28 @@ LAST_RUN = Gauge(
 
 @shared_task(ignore_result=True)
 def dispatch() -> None:
-    """Claim what is due and send it; what cannot be sent is due again when its claim expires."""
+    """Claim what is due and send it; what cannot be sent is due again when its claim expires.
+
+    What is to be learned from is claimed as the queue has room: learning may be slow for hours, and
+    every claim that expires would leave one more message there.
+    """
+    room = max(0, LIMIT - waiting(LEARNING))
     for work, statement, task in CLAIMS:
-        rows = claim(statement)
+        rows = claim(statement, learning=room)
         for row in rows:
             task.apply_async(args=row)
         DISPATCHED.labels(work).inc(len(rows))
     LAST_RUN.set(time.time())
 
 
-def claim(statement: str) -> list[tuple[Any, ...]]:
-    """Take up to `LIMIT` due rows for the length of a lease; jobs, as many as may run at once."""
+def claim(statement: str, *, learning: int = LIMIT) -> list[tuple[Any, ...]]:
+    """Take up to `LIMIT` due rows for the length of a lease; jobs, as many as may run at once.
+
+    To be learned from are at most `learning`.
+    """
     jobs = env.int("IBEX_WORKER_JOBS", 1)
     leases = {"lease": str(due.lease()), "short_lease": str(due.short_lease())}
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"limit": LIMIT, "jobs": jobs, **leases})
+        cursor.execute(statement, {"limit": LIMIT, "learning": learning, "jobs": jobs, **leases})
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows

@@ -7,7 +7,7 @@ least one process is always free of learning, and the dispatcher never stands be
 
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, current_app
 from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 from kombu.common import ignore_errors
@@ -27,6 +27,13 @@ def learners() -> int:
 def processes() -> int:
     """Return how many processes a worker has."""
     return learners() + 1
+
+
+def waiting(queue: str) -> int:
+    """Return how many messages of a queue nobody has taken yet."""
+    with current_app.producer_or_acquire() as producer:
+        declared = producer.channel.queue_declare(queue=queue, durable=True, auto_delete=False)
+    return int(declared.message_count)
 
 
 class LearningStep(bootsteps.StartStopStep):

@@ -41,7 +41,7 @@ def nothing_else_is_due(database_url: str, django_db_setup: None) -> None:
 
     A worker would do all of that first: hundreds of sessions when the suite has run for a while.
     """
-    leases = {"limit": 100_000, "lease": "1 day", "short_lease": "1 day"}
+    leases = {"limit": 100_000, "learning": 100_000, "lease": "1 day", "short_lease": "1 day"}
     with psycopg.connect(database_url, autocommit=True) as connection:
         for work, statement, _task in CLAIMS:
             if work != "job":  # few, and each test looks at its own

@@ -1,19 +1,24 @@
 """Each second, what is due is claimed once and handed on; an expired claim is due again."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
 from django.utils import timezone
 
 from analytics.tasks import ensure_partitions
 from ibex import dispatch
+from ibex.celery import app
 from ibex.failures import WorkFailed
+from ibex.queues import LEARNING
 from ibex.tenancy import tenant
 from memories.models import Memory
 from memories.services import write_memory
 from sessions.models import Session
+from sessions.services import complete_session
 from tests.conftest import TESTS, World
 from tests.sessions.turns import make_session, record_turn
 
@@ -61,6 +66,38 @@ def test_what_is_claimed_is_not_sent_again_until_its_lease_is_over(
         Session.objects.update(extract_claimed_until=timezone.now() + EARLIER)
     dispatch.dispatch.run()
     assert ids(sent, session) == [session.pk] * 2
+
+
+@pytest.fixture
+def learning_queue() -> Iterator[redis.Redis]:
+    """The queue's Redis; what a test puts there is gone when it ends."""
+    with app.connection_for_write() as connection:
+        client = connection.default_channel.client
+        client.delete(LEARNING)
+        yield client
+        client.delete(LEARNING)
+
+
+def test_no_more_is_claimed_for_learning_than_its_queue_has_room_for(
+    world: World, sent: Sent, learning_queue: redis.Redis
+) -> None:
+    due = [make_session(world.scout) for _ in range(4)]
+    for session in due:
+        record_turn(session, "I like tea.", due_in=-timedelta(days=30))  # before all others
+    ended = make_session(world.scout)
+    complete_session(session=ended, actor=TESTS, how="completed")
+    with tenant(world.acme):
+        Session.objects.filter(pk=ended.pk).update(archive_after=timezone.now() + EARLIER)
+    learning_queue.lpush(LEARNING, *["a message"] * (dispatch.LIMIT - 3))
+    dispatch.dispatch.run()
+    assert len(ids(sent, *due)) == 3
+    learning_queue.lpush(LEARNING, *["a message"] * 3)
+    dispatch.dispatch.run()
+    assert len(ids(sent, *due)) == 3
+    assert ("sessions.tasks.archive_session", (world.acme.pk, ended.pk)) in sent
+    learning_queue.delete(LEARNING)
+    dispatch.dispatch.run()
+    assert sorted(ids(sent, *due)) == sorted(session.pk for session in due)
 
 
 def test_what_is_due_later_waits(world: World, sent: Sent) -> None:
