@@ -1,9 +1,8 @@
 """App configuration of `agents`."""
 
 from django.apps import AppConfig
-from django.urls import reverse
 
-from orgs.finding import Finder, by_id, findable
+from orgs.finding import Finder, findable, of_org
 from orgs.permissions import Permission
 
 
@@ -19,7 +18,7 @@ class AgentsConfig(AppConfig):
                 "Agent",
                 "robot",
                 Permission.AGENT_READ,
-                by_id(self.get_model("Agent")),
-                url=lambda agent: reverse("agent", args=[agent.pk]),
+                of_org(self.get_model("Agent")),
+                page="agent",
             )
         )

@@ -37,6 +37,12 @@ def wants_fragment(request: HttpRequest) -> bool:
     return "HX-Request" in headers and not whole
 
 
+def asks_ahead(request: HttpRequest) -> bool:
+    """Say whether the browser fetches ahead of a click: nobody has chosen to look yet."""
+    said = (request.headers.get(name, "") for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    return any("prefetch" in one.lower() for one in said)
+
+
 def page_or_fragment(request: HttpRequest, page: str, fragment: str) -> str:
     """Name the page's template, or its fragment's when htmx asked for that."""
     return fragment if wants_fragment(request) else page

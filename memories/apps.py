@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.urls import reverse
 
-from orgs.finding import Finder, by_id, findable
+from orgs.finding import Finder, findable, of_org
 from orgs.permissions import Permission
 
 LABEL_LENGTH = 80
@@ -27,8 +26,8 @@ class MemoriesConfig(AppConfig):
                 "Memory",
                 "brain",
                 Permission.MEMORY_READ,
-                by_id(self.get_model("Memory")),
-                url=lambda memory: reverse("memory", args=[memory.pk]),
+                of_org(self.get_model("Memory")),
+                page="memory",
                 label=label,
             )
         )

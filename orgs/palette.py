@@ -1,16 +1,19 @@
-"""The palette: pages, agents by name, anything by its id, and actions, as the role allows."""
+"""The palette: what was opened last, pages, agents by name, anything by its id, and actions.
+
+All of it as the role allows.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
 
 from agents.models import Agent
-from orgs.access import Access
-from orgs.finding import FINDERS
+from orgs.access import Access, OrgRequest
+from orgs.finding import open_to
 from orgs.navigation import open_sections
 from orgs.permissions import Permission
+from orgs.recent import opened
 
 MAX_AGENTS = 4
 MAX_WORDS = 200
@@ -39,15 +42,30 @@ class Hit:
     icon: str
 
 
-def search(access: Access, words: str) -> list[Hit]:
+def search(request: OrgRequest, words: str) -> list[Hit]:
     """Find what the words may mean, inside the tenant; without words, the pages and actions."""
-    words = words.strip()[:MAX_WORDS].replace("\0", "")
+    words = clean(words)
     return [
-        *_by_id(access, words),
-        *_pages(access, words),
-        *_agents(access, words),
-        *_actions(access, words),
+        *_by_id(request, words),
+        *_pages(request.access, words),
+        *_agents(request.access, words),
+        *_actions(request.access, words),
     ]
+
+
+def recent(request: OrgRequest, words: str) -> list[Hit]:
+    """List what the operator opened last, the newest first; nothing while they search."""
+    if clean(words):
+        return []
+    return [
+        Hit(finder.kind, finder.label(row), url, finder.icon)
+        for finder, row, url in opened(request)
+    ]
+
+
+def clean(words: str) -> str:
+    """Return what was typed, as it is searched for."""
+    return words.strip()[:MAX_WORDS].replace("\0", "")
 
 
 def _pages(access: Access, words: str) -> Iterator[Hit]:
@@ -77,15 +95,10 @@ def _agents(access: Access, words: str) -> Iterator[Hit]:
                 yield Hit("Agent", f"{label} of {agent.name}", reverse(name, args=[agent.pk]), icon)
 
 
-def _by_id(access: Access, words: str) -> Iterator[Hit]:
+def _by_id(request: OrgRequest, words: str) -> Iterator[Hit]:
     """Look an id up wherever it could belong; a name of a session is an id too."""
-    try:
-        pk = UUID(words)
-    except ValueError:
-        pk = None
-    for finder in FINDERS:
-        if finder.needs & ~access.permissions:
-            continue
-        row = finder.find(access.org_id, pk, words) if words else None
+    for finder in open_to(request) if words else ():
+        row = finder.find(request, words)
         if row is not None:
-            yield Hit(finder.kind, finder.label(row), finder.url(row), finder.icon)
+            url = reverse(finder.page, args=[row.pk])
+            yield Hit(finder.kind, finder.label(row), url, finder.icon)

@@ -17,7 +17,7 @@ from ibex.http import page_or_fragment
 from ibex.notices import tell
 from orgs.access import OrgRequest, operator_page, own_page
 from orgs.models import SavedView
-from orgs.palette import search
+from orgs.palette import recent, search
 from orgs.permissions import Permission
 from orgs.saved_views import delete_view, save_view
 
@@ -26,10 +26,11 @@ from orgs.saved_views import delete_view, save_view
 @vary_on_headers("HX-Request")
 @operator_page(Permission(0))
 def palette(request: OrgRequest) -> HttpResponse:
-    """Find pages, agents, ids and actions; htmx gets only the list."""
+    """Find what was opened last, pages, agents, ids and actions; htmx gets only the list."""
     words = request.GET.get("q", "")
     template = page_or_fragment(request, "core/palette.html", "core/_palette_options.html")
-    return render(request, template, {"hits": search(request.access, words), "words": words})
+    context = {"recent": recent(request, words), "hits": search(request, words), "words": words}
+    return render(request, template, context)
 
 
 @require_GET

@@ -6,6 +6,7 @@ operator sees next. A browser that fetches a link ahead of a click says so, and 
 have chosen; a request from another site brings no cookie unless somebody follows a link there.
 """
 
+from ibex.http import asks_ahead
 from orgs.access import OrgRequest
 from orgs.figures import Range, chosen_range
 from orgs.models import Operator
@@ -20,13 +21,6 @@ def time_range(request: OrgRequest) -> Range:
     chosen = chosen_range(named)
     if chosen.name != named:
         return chosen_range(request.user.time_range)
-    if chosen.name != request.user.time_range and not _is_ahead(request):
+    if chosen.name != request.user.time_range and not asks_ahead(request):
         Operator.objects.filter(pk=request.user.pk).update(time_range=chosen.name)
     return chosen
-
-
-def _is_ahead(request: OrgRequest) -> bool:
-    """Say whether the browser asks ahead of a click (`Sec-Purpose: prefetch`)."""
-    headers = request.headers
-    said = headers.get("Sec-Purpose", "") + headers.get("Purpose", "") + headers.get("X-Moz", "")
-    return "prefetch" in said.lower() or "prerender" in said.lower()

@@ -204,6 +204,7 @@ KEYS = [
     RedisStore("freeze", by_session=True),
     RedisStore("idempotency"),
     RedisStore("rate", without_subject="It counts requests of agents."),
+    RedisStore("recent", without_subject="It holds ids of what operators opened, and no text."),
 ]
 
 FILES = [FileStore("archives", ARCHIVE, archive_key)]

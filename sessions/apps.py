@@ -1,13 +1,11 @@
 """App configuration of `sessions`."""
 
 from typing import Any
-from uuid import UUID
 
 from django.apps import AppConfig, apps
-from django.urls import reverse
 
 from ibex.watching import columns, watch
-from orgs.finding import Finder, findable
+from orgs.finding import Finder, findable, of_org
 from orgs.permissions import Permission
 
 
@@ -32,14 +30,15 @@ class SessionsConfig(AppConfig):
                 "Session",
                 "messages",
                 Permission.SESSION_READ,
-                self._find,
-                url=lambda session: reverse("session", args=[session.pk]),
+                of_org(self.get_model("Session")),
+                page="session",
+                named=self._named,
             )
         )
 
-    def _find(self, org_id: UUID, pk: UUID | None, words: str) -> Any:
+    def _named(self, request: Any, words: str) -> Any:
+        org_id = request.access.org_id
         sessions = self.get_model("Session")._default_manager.filter(org=org_id)  # noqa: SLF001
         agents = apps.get_model("agents.Agent")._default_manager.filter(org=org_id)  # noqa: SLF001
-        found = sessions.filter(pk=pk).first() if pk else None
         # A name is unique per agent: the index begins with the agent.
-        return found or sessions.filter(agent__in=agents, external_id=words).first()
+        return sessions.filter(agent__in=agents, external_id=words).first()

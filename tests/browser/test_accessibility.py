@@ -155,8 +155,10 @@ def test_what_opens_over_a_page_is_free_of_faults(
 ) -> None:
     desk.client = sign_in(world.alice)
     faults: list[str] = []
+    desk.client.get(f"/agents/{world.scout.pk}/")
     desk.open("/agents/")
     desk.page.keyboard.press("Control+k")
+    desk.page.get_by_role("group", name="Recent").wait_for()
     desk.page.locator("#palette-list [role=option]").first.wait_for()
     faults += desk.faults("the palette")
     desk.open("/agents/")

@@ -116,7 +116,7 @@ def test_the_palette_reads_a_fixed_number_of_queries(
 ) -> None:
     client = sign_in(world.alice)
     client.get("/palette/?q=Scout")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         client.get("/palette/", {"q": str(uuid7())})
 
 
