@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from orgs.access import OrgRequest
 from orgs.models import Operator
@@ -44,30 +50,39 @@ class Device:
 
 
 def devices_of(request: OrgRequest) -> list[Device]:
-    """List where the operator is signed in, this browser first, then the latest seen."""
-    sessions = UserSession.objects.purge_and_list(request.user)
-    found = [_device(session, request.session.session_key) for session in sessions]
+    """List where the operator is signed in, this browser first, then the latest seen.
+
+    Two queries however many they are, and one more when some have ended.
+    """
+    known = list(UserSession.objects.filter(user=request.user))
+    living = _living(request.user, known)
+    ended = [one.pk for one in known if one.session_key not in living]
+    if ended:
+        UserSession.objects.filter(pk__in=ended).delete()
+    found = [
+        _device(one, request.session.session_key) for one in known if one.session_key in living
+    ]
     return sorted(found, key=lambda device: (device.is_this, device.seen), reverse=True)
 
 
 def end(operator: Operator, device_id: int) -> bool:
     """Sign one browser of this operator out; False when it is none of theirs."""
-    session = UserSession.objects.filter(user=operator, pk=device_id).first()
-    if session is None:
+    found = UserSession.objects.filter(user=operator, pk=device_id)
+    if not found.exists():
         return False
-    session.end()
+    _end(found)
     return True
 
 
 def end_others(request: HttpRequest) -> int:
     """Sign the operator out everywhere but here; return in how many browsers."""
-    others = UserSession.objects.filter(user=request.user.pk).exclude(
-        session_key=request.session.session_key
-    )
-    ended = list(others)
-    for session in ended:
-        session.end()
-    return len(ended)
+    others = UserSession.objects.filter(user=request.user.pk)
+    return _end(others.exclude(session_key=request.session.session_key))
+
+
+def end_all(operator: Operator) -> int:
+    """Sign an operator out everywhere; return in how many browsers."""
+    return _end(UserSession.objects.filter(user=operator))
 
 
 def browser_name(user_agent: str) -> str:
@@ -100,3 +115,30 @@ def _device(session: UserSession, current: str | None) -> Device:
         session.last_seen_at,
         session.session_key == current,
     )
+
+
+def _living(operator: Operator, known: list[UserSession]) -> set[str]:
+    """Return the keys of the sessions that still let the operator in, in one query.
+
+    A session from before the password changed does not, though its row may be there.
+    """
+    keys = [one.session_key for one in known]
+    stored = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    hashes = [operator.get_session_auth_hash(), *operator.get_session_auth_fallback_hash()]
+    return {row.session_key for row in stored if _lets_in(row, operator, hashes)}
+
+
+def _lets_in(session: Session, operator: Operator, hashes: list[str]) -> bool:
+    said = session.get_decoded()
+    proof = str(said.get(HASH_SESSION_KEY, ""))
+    is_theirs = said.get(SESSION_KEY) == str(operator.pk)
+    return is_theirs and any(constant_time_compare(proof, one) for one in hashes)
+
+
+def _end(sessions: QuerySet[UserSession]) -> int:
+    """End sessions, in three queries; return how many still let somebody in."""
+    with transaction.atomic():
+        keys = list(sessions.values_list("session_key", flat=True))
+        ended, _ = Session.objects.filter(session_key__in=keys).delete()
+        UserSession.objects.filter(session_key__in=keys).delete()
+    return ended

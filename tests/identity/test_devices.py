@@ -1,9 +1,14 @@
 """Where an operator is signed in, and how they end it from elsewhere."""
 
 import re
+from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from identity.devices import browser_name
 from tests.conftest import PASSWORD, World
@@ -45,6 +50,34 @@ def test_signing_all_others_out_keeps_this_one(world: World) -> None:
     answer = here.post("/settings/me/devices/end-others/", follow=True)
     assert b"2 other browsers are signed out" in answer.content
     assert [is_signed_in(client) for client in (here, there, third)] == [True, False, False]
+
+
+def test_many_browsers_cost_as_many_queries_as_one(
+    world: World, django_assert_num_queries: Any
+) -> None:
+    here = sign_in_by_password(world.alice)
+    here.get("/settings/me/")
+    for _ in range(2):
+        with django_assert_num_queries(7):
+            shown = len(device_ids(here))
+        for _ in range(4):
+            other = Client()
+            other.force_login(world.alice)
+            other.get("/settings/me/")
+    assert shown == 4
+    assert len(device_ids(here)) == 8
+
+
+def test_what_has_ended_by_itself_is_no_longer_listed(world: World) -> None:
+    here, over, stale, lost = (sign_in_by_password(world.alice) for _ in range(4))
+    assert len(device_ids(here)) == 3
+    Session.objects.filter(pk=over.session.session_key).update(expire_date=timezone.now())
+    Session.objects.filter(pk=lost.session.session_key).delete()
+    mine = stale.session
+    mine[HASH_SESSION_KEY] = "of another password"
+    mine.save()
+    assert device_ids(here) == []
+    assert UserSession.objects.filter(user=world.alice).count() == 1
 
 
 def test_anothers_device_is_missing(world: World) -> None:

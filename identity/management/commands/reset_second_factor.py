@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from identity import devices
 from identity.events import record
 from orgs.models import Operator
 
@@ -28,7 +28,6 @@ class Command(BaseCommand):
         if operator is None:
             raise CommandError("No operator has this address.")
         removed, _rows = Authenticator.objects.filter(user=operator).delete()
-        for session in UserSession.objects.filter(user=operator):
-            session.end()
+        devices.end_all(operator)
         record("factors_reset", operator.email, request=None, by_operator=False, removed=removed)
         self.stdout.write(f"Removed {removed}. {operator} signs in with the password alone now.")
