@@ -76,6 +76,7 @@ class DirectiveViewSet(AgentsDirective):
         "push": Permission.DIRECTIVE_PUSH,
         "rollback": Permission.DIRECTIVE_PUSH,
         "push_status": Permission.DIRECTIVE_READ,
+        "retry_push": Permission.DIRECTIVE_PUSH,
     }
 
     @documented(answers=DirectiveSerializer)
@@ -119,6 +120,17 @@ class DirectiveViewSet(AgentsDirective):
         """Show which proxies run a version, and since when."""
         agent = self.get_object()
         return Response(PushStatusSerializer(push_status(agent, self.find(agent, number))).data)
+
+    @documented(
+        answers=PushStatusSerializer,
+        refuses={409: ["AGENT_ARCHIVED", "PUSH_REPLACED", "PUSH_ARRIVED"]},
+    )
+    def retry_push(self, _request: Request, number: int, **_ids: UUID) -> Response:
+        """Tell every proxy of the active version again, when some have not acknowledged it."""
+        agent = self.get_object()
+        version = self.find(agent, number)
+        services.retry_push(agent=agent, version=version, actor=self.caller.actor)
+        return Response(PushStatusSerializer(push_status(agent, version)).data)
 
     def _show(self, agent: Agent) -> Response:
         row = directive_of(agent)

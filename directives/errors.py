@@ -48,6 +48,26 @@ class DirectiveConflict(DomainError):
         super().__init__(f"Version {active} is active since you {began}. Compare, then push again.")
 
 
+class PushReplaced(DomainError):
+    """Another version is active: nobody is to be told of this one again."""
+
+    code = "PUSH_REPLACED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, number: int, active: int) -> None:
+        super().__init__(f"Version {active} took the place of version {number}.")
+
+
+class PushArrived(DomainError):
+    """Every connected proxy has acknowledged the version."""
+
+    code = "PUSH_ARRIVED"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Every connected proxy runs version {number}: none is to be told again.")
+
+
 class DraftConflict(DomainError):
     """The same person saved another text from another window."""
 

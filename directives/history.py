@@ -1,4 +1,4 @@
-"""The console's pages of what was pushed: versions, one version, roll back, how a push arrives."""
+"""The console's pages of what was pushed: versions, one version, roll back; and others' drafts."""
 
 from functools import partial
 from http import HTTPStatus
@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
-from django.views.decorators.vary import vary_on_headers
 
 from agents.models import Agent
 from directives import services
@@ -17,11 +16,10 @@ from directives.editing import active_version, directive_of, mode_of, move, own_
 from directives.errors import DraftConflict
 from directives.forms import MODE_WORDS, CopyVersionForm, OnDraftForm, RollBackForm
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
-from directives.pushes import push_status
 from directives.usage import SAMPLE, usage_of
 from directives.views import compared, find_agent
 from ibex.errors import DomainError
-from ibex.http import page_or_fragment, read_page
+from ibex.http import read_page
 from ibex.keyset import Order
 from ibex.line_differences import line_changes
 from orgs.access import OrgRequest, operator_page
@@ -100,26 +98,6 @@ def roll_back(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
         f"{row.number}.",
     )
     return redirect("agent-directive-push", agent.pk, made.number)
-
-
-@require_GET
-@vary_on_headers("HX-Request")
-@operator_page(Permission.DIRECTIVE_READ)
-def push(request: OrgRequest, agent_id: UUID, number: int) -> HttpResponse:
-    """Show which proxies run a version, since when; htmx gets the table."""
-    agent = find_agent(request, agent_id)
-    row = find_version(agent, number)
-    before = DirectiveVersion.objects.of_agent(agent).filter(number=number - 1).first()
-    context = {
-        "agent": agent,
-        "active": active_version(agent),
-        "version": row,
-        "before": before,
-        "push": push_status(agent, row),
-        "form": RollBackForm(initial={"base_version": row.number}),
-    }
-    template = page_or_fragment(request, "directives/push.html", "directives/_push.html")
-    return render(request, template, context)
 
 
 @require_GET

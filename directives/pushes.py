@@ -70,6 +70,11 @@ class PushStatus:
         return sum(row.in_sync for row in self.connected)
 
     @property
+    def behind(self) -> int:
+        """How many of them have not acknowledged it; told again, they may."""
+        return len(self.connected) - self.in_sync
+
+    @property
     def is_settled(self) -> bool:
         """Whether there is nothing to wait for."""
         return not self.is_active or (self.in_sync == len(self.connected) and not self.silent)
@@ -82,16 +87,16 @@ def push_status(agent: Agent, version: DirectiveVersion) -> PushStatus:
     event = next((event for event, number in pushes if number == version.number), None)
     said = {row.proxy_id: row for row in Acknowledgement.objects.filter(version=version)}
     is_active = directive.active_version_id == version.pk
-    rows = [_row(proxy, event, said.get(proxy.pk), pushes) for proxy in Proxy.objects.all()]
-    known = {row.proxy_id for row in rows}
+    proxies = list(Proxy.objects.all())
+    rows = [_row(proxy, event, said.get(proxy.pk), pushes) for proxy in proxies]
+    known = {proxy.pk for proxy in proxies}
     gone = [_gone(row, event) for row in said.values() if row.proxy_id not in known]
-    shown = [row for row in [*rows, *gone] if row.state != "left" or row.since]
     return PushStatus(
         version,
         is_active,
         event.at if event else version.created_at,
         event.rev if event else None,
-        shown,
+        [row for row in [*rows, *gone] if row],
     )
 
 
@@ -131,10 +136,12 @@ def _pushes(agent: Agent, version: DirectiveVersion) -> list[tuple[Event, int]]:
 
 def _row(
     proxy: Proxy, event: Event | None, said: Acknowledgement | None, pushes: Pushes
-) -> ProxyRow:
+) -> ProxyRow | None:
+    """Say how a push stands with one proxy; None when it left before, and is no concern of it."""
     took = _took(event, said)
     if proxy.left_at is not None:
-        return ProxyRow(proxy.pk, proxy.name, "left", proxy.left_at if said else None, took)
+        concerned = said or (event and proxy.left_at >= event.at)
+        return ProxyRow(proxy.pk, proxy.name, "left", proxy.left_at, took) if concerned else None
     if _is_silent(proxy):
         return ProxyRow(proxy.pk, proxy.name, "silent", proxy.seen_at, None)
     if event is not None and proxy.revision < event.rev:
@@ -146,7 +153,8 @@ def _row(
 
 
 def _gone(said: Acknowledgement, event: Event | None) -> ProxyRow:
-    return ProxyRow(said.proxy_id, said.proxy_name, "left", said.at, _took(event, said))
+    """Show a proxy that left so long ago that nothing but its acknowledgement is kept."""
+    return ProxyRow(said.proxy_id, said.proxy_name, "left", None, _took(event, said))
 
 
 def _took(event: Event | None, said: Acknowledgement | None) -> float | None:

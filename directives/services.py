@@ -13,6 +13,8 @@ from directives.errors import (
     DirectiveConflict,
     DirectiveSize,
     DraftConflict,
+    PushArrived,
+    PushReplaced,
     UnknownVersion,
 )
 from directives.models import (
@@ -24,6 +26,7 @@ from directives.models import (
     DirectiveVersion,
     holder,
 )
+from directives.pushes import push_status
 from ibex.tenancy import tenant
 from orgs import audit
 from orgs.audit import Actor
@@ -112,6 +115,26 @@ def change_injection_mode(
             said = (active.content, injection_mode, "directive.configure", actor, reason)
             _activate(directive, *said, before={"injection_mode": before})
     return directive
+
+
+def retry_push(*, agent: Agent, version: DirectiveVersion, actor: Actor) -> int:
+    """Tell every proxy of the active version again; return how many had not acknowledged it.
+
+    The trigger notes the directive anew as this transaction commits. That change has no version:
+    the push and its acknowledgements stay what they were, and who is level with it has the push.
+    Raises `PushReplaced`, `PushArrived` and `AgentArchived`.
+    """
+    with tenant(agent.org_id):
+        directive = _lock(agent)
+        if directive.active_version_id != version.pk:
+            raise PushReplaced(version.number, directive.active_number)
+        behind = push_status(agent, version).behind
+        if not behind:
+            raise PushArrived(version.number)
+        directive.save(update_fields=["active_version"])
+        after = {"number": version.number, "behind": behind}
+        audit.record("directive.retry", directive, actor=actor, after=after)
+    return behind
 
 
 def save_draft(

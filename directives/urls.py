@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from directives import history, views
+from directives import arrival, history, views
 
 of_agent = [
     path("", views.directive, name="agent-directive"),
@@ -12,7 +12,8 @@ of_agent = [
     path("drafts/<uuid:draft_id>/", history.draft, name="agent-directive-draft"),
     path("drafts/<uuid:draft_id>/take/", history.take_draft, name="agent-directive-take"),
     path("review/", views.review, name="agent-directive-review"),
-    path("pushes/<int:number>/", history.push, name="agent-directive-push"),
+    path("pushes/<int:number>/", arrival.push, name="agent-directive-push"),
+    path("pushes/<int:number>/retry/", arrival.retry, name="agent-directive-retry"),
     path("versions/", history.versions, name="agent-directive-versions"),
     path("versions/<int:number>/", history.version, name="agent-directive-version"),
     path("versions/<int:number>/edit/", history.edit_from, name="agent-directive-edit-from"),

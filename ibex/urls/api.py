@@ -52,6 +52,10 @@ directive = [
         "agents/<uuid:agent_id>/directive/pushes/<int:number>",
         DirectiveViewSet.as_view({"get": "push_status"}),
     ),
+    path(
+        "agents/<uuid:agent_id>/directive/pushes/<int:number>/retry",
+        DirectiveViewSet.as_view({"post": "retry_push"}),
+    ),
 ]
 
 memories = [

@@ -16,7 +16,7 @@ from orgs.permissions import Permission
 from tests.api.conftest import AGENTS, Api, MakeApi, refused
 from tests.api.rows import make_call, make_session
 from tests.conftest import TESTS, SignIn, World
-from tests.directives.test_push_status import connect_proxy
+from tests.directives.test_push_status import acknowledge, connect_proxy, push
 
 pytestmark = pytest.mark.usefixtures("api_urls")
 
@@ -319,6 +319,19 @@ def test_the_proxies_of_a_push_are_shown(world: World, alice: Api) -> None:
     assert [row["state"] for row in shown["proxies"]] == ["runs", "silent"]
 
 
+def test_proxies_are_told_again_of_what_they_did_not_acknowledge(world: World, alice: Api) -> None:
+    _version, rev = push(world, "Be kind.")
+    late = connect_proxy("proxy-late", rev - 1)
+    again = path(world, "/pushes/1/retry")
+    shown = alice.post(again)
+    assert shown.status_code == 200
+    assert [row["state"] for row in shown.json()["proxies"]] == ["pending"]
+    acknowledge(late, rev)
+    refused(alice.post(again), 409, "PUSH_ARRIVED")
+    alice.post(path(world, "/push"), new("Be brief.", 1))
+    refused(alice.post(again), 409, "PUSH_REPLACED")
+
+
 @pytest.mark.parametrize(
     ("method", "more", "needs"),
     [
@@ -333,6 +346,7 @@ def test_the_proxies_of_a_push_are_shown(world: World, alice: Api) -> None:
         ("PATCH", "", PUSH),
         ("POST", "/push", PUSH),
         ("POST", "/rollback", PUSH),
+        ("POST", "/pushes/1/retry", PUSH),
     ],
 )
 def test_each_role_does_what_it_may(
@@ -343,7 +357,7 @@ def test_each_role_does_what_it_may(
         client = sign_in(world.member(role))
         answer = client.generic(method, path(world, more), b"{}", "application/json")
         if needs & held:
-            assert answer.status_code in {200, 204, 400}, (role, answer.content)
+            assert answer.status_code in {200, 204, 400, 409}, (role, answer.content)
         else:
             refused(answer, 403, "INSUFFICIENT_PERMISSIONS")
 

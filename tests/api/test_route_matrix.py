@@ -145,6 +145,7 @@ def test_the_routes_are_these() -> None:
         "PATCH /v1/memories/<uuid:pk>",
         "POST /api/v1/agents",
         "POST /api/v1/agents/<uuid:agent_id>/directive/push",
+        "POST /api/v1/agents/<uuid:agent_id>/directive/pushes/<int:number>/retry",
         "POST /api/v1/agents/<uuid:agent_id>/directive/rollback",
         "POST /api/v1/agents/<uuid:agent_id>/memories/search",
         "POST /api/v1/agents/<uuid:pk>/activate",

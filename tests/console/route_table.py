@@ -136,6 +136,7 @@ ORG: dict[str, Row] = {
     f"{DIRECTIVE}/drafts/<uuid:draft_id>/take/": done(P.DIRECTIVE_WRITE),
     f"{DIRECTIVE}/review/": form(P.DIRECTIVE_READ, P.DIRECTIVE_READ | P.DIRECTIVE_PUSH),
     f"{DIRECTIVE}/pushes/<int:number>/": shown(P.DIRECTIVE_READ),
+    f"{DIRECTIVE}/pushes/<int:number>/retry/": done(P.DIRECTIVE_PUSH, 409),  # it was replaced
     f"{DIRECTIVE}/versions/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/versions/<int:number>/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/versions/<int:number>/edit/": done(P.DIRECTIVE_WRITE),

@@ -16,7 +16,8 @@ from orgs.models import Operator
 from tests.api.rows import make_call, make_session
 from tests.conftest import TESTS, SignIn, World
 from tests.directives.test_push_directive import operator
-from tests.directives.test_push_status import connect_proxy
+from tests.directives.test_push_status import acknowledge, connect_proxy
+from tests.directives.test_push_status import push as pushed
 
 Write = Callable[..., Any]
 
@@ -340,9 +341,67 @@ def test_a_silent_proxy_is_neither_connected_nor_in_sync(world: World, sign_in: 
     assert "1 of 1 in sync" in shown
     assert "1 silent" in shown
     row = shown.split("proxy-mute")[1].split("</tr>")[0]
-    assert "silent, last heard of" in row
+    assert "silent, away since" in row
     assert f'datetime="{heard:%Y-%m-%dT%H:%M}' in row
     assert "1 of 1" in client.get("/directives/").content.decode()
+
+
+def test_proxies_that_did_not_acknowledge_a_push_are_told_again(
+    world: World, sign_in: SignIn
+) -> None:
+    _version, rev = pushed(world, "Be kind.")
+    late = connect_proxy("proxy-late", rev - 1)
+    connect_proxy("proxy-here", rev)
+    client = sign_in(world.alice)
+    shown = client.get(page(world, "pushes/1/")).content.decode()
+    button = shown.split('id="tell-again"')[1]
+    assert "disabled" not in button.split(">")[0]
+    assert "1 connected proxy has not acknowledged it." in button
+    answer = client.post(page(world, "pushes/1/retry/"))
+    assert answer["Location"] == page(world, "pushes/1/")
+    shown = client.get(answer["Location"]).content.decode()
+    assert "Every proxy is told of version 1 again: 1 had not acknowledged it." in shown
+    assert "1 of 2 in sync" in shown
+    acknowledge(late, rev)
+    shown = client.get(page(world, "pushes/1/")).content.decode()
+    button = shown.split('id="tell-again"')[1]
+    assert "disabled" in button.split(">")[0]
+    assert "Every connected proxy runs it." in button
+    refused = client.post(page(world, "pushes/1/retry/"))
+    assert refused.status_code == 409
+    assert "none is to be told again" in refused.content.decode()
+
+
+def test_nobody_is_told_again_of_a_version_that_was_replaced(world: World, sign_in: SignIn) -> None:
+    _version, rev = pushed(world, "Be kind.")
+    pushed(world, "Be brief.")
+    connect_proxy("proxy-late", rev - 1)
+    client = sign_in(world.alice)
+    shown = client.get(page(world, "pushes/1/")).content.decode()
+    button = shown.split('id="tell-again"')[1]
+    assert "disabled" in button.split(">")[0]
+    assert "Another version is active" in button
+    refused = client.post(page(world, "pushes/1/retry/"))
+    assert refused.status_code == 409
+    assert "Version 2 took the place of version 1." in refused.content.decode()
+    button = client.get(page(world, "pushes/2/")).content.decode().split('id="tell-again"')[1]
+    assert "disabled" not in button.split(">")[0]
+
+
+def test_the_table_on_the_review_tells_nobody_again(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    """A reason that was typed there would be lost."""
+    _version, rev = pushed(world, "Be kind.")
+    connect_proxy("proxy-late", rev - 1)
+    write("Be brief.", 1)
+    client = sign_in(world.alice)
+    assert "tell-again" not in client.get(page(world, "review/")).content.decode()
+    for where, there in (("review/", False), ("pushes/1/", True)):
+        headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page(world, where)}"}
+        renewed = client.get(page(world, "pushes/1/"), headers=headers).content.decode()
+        assert "proxy-late" in renewed
+        assert ("tell-again" in renewed) is there
 
 
 def test_the_review_shows_changes_checks_and_whom_it_affects(
@@ -723,6 +782,7 @@ CHANGES = {
     "review/": {"reason": "x", "revision": "1"},
     "versions/1/edit/": {"base_version": "1", "revision": "0"},
     "versions/1/roll-back/": {"reason": "x", "base_version": "1"},
+    "pushes/1/retry/": {},
 }
 MAY = {
     "viewer": set(),

@@ -197,7 +197,7 @@ def test_the_peek_shows_what_is_active_and_who_runs_it(alice: Client, world: Wor
         "Alice",
         "A start",
         "1 of 1 run it</a>, 1 silent",
-        "silent, last heard of",
+        "silent, away since",
         "You have a draft",
     ):
         assert words in text, words

@@ -99,6 +99,27 @@ def test_a_proxy_that_left_counts_no_more(world: World, connect: Connect) -> Non
         "proxy-here": "runs",
     }
     assert (found.in_sync, len(found.connected)) == (1, 1)
+    assert found.proxies[0].since == now
+
+
+def test_a_proxy_that_left_before_it_acknowledged_is_away_since(
+    world: World, connect: Connect
+) -> None:
+    version, rev = push(world, "Be kind.")
+    connect("proxy-lost", rev - 1, left_at=(left := timezone.now() + timedelta(seconds=1)))
+    (row,) = status(world, version).proxies
+    assert (row.state, row.since, row.took_ms) == ("left", left, None)
+
+
+def test_of_a_proxy_that_left_long_ago_its_acknowledgement_is_kept(
+    world: World, connect: Connect
+) -> None:
+    version, rev = push(world, "Be kind.")
+    acknowledge(proxy := connect("proxy-old", rev - 1), rev)
+    proxy.delete()
+    (row,) = status(world, version).proxies
+    assert (row.state, row.since) == ("left", None)
+    assert row.took_ms is not None
 
 
 def test_a_proxy_that_is_not_heard_of_is_called_silent(world: World, connect: Connect) -> None:
