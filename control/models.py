@@ -1,11 +1,16 @@
 """What changed, in one order; which proxies listen, and what each of them has heard."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from directives.models import DirectiveVersion
 from ibex.fields import EnumField
 from orgs.models import OrgQuerySet, TenantModel
+
+SILENT_AFTER = timedelta(seconds=5)
+"""The channel notes each second which sockets hold; who hears nothing gives up after four."""
 
 
 class Clock(models.Model):
@@ -72,6 +77,11 @@ class Proxy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is not heard of, although it did not say that it leaves."""
+        return self.left_at is None and self.seen_at < timezone.now() - SILENT_AFTER
 
 
 class Acknowledgement(TenantModel):

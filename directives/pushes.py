@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
-
-from django.utils import timezone
 
 from agents.models import Agent
 from control.models import Acknowledgement, Event, Proxy
@@ -16,8 +14,6 @@ Pushes = list[tuple[Event, int]]
 """Pushes that are still kept, each with the number of its version; newest first."""
 State = Literal["acknowledged", "runs", "pending", "silent", "left"]
 
-SILENT_AFTER = timedelta(seconds=5)
-"""The channel notes each second which sockets hold; who hears nothing gives up after four."""
 RECENT = 20
 """Versions among which the one that a proxy still runs is looked for."""
 
@@ -107,7 +103,7 @@ def synced(versions: Collection[DirectiveVersion]) -> dict[UUID, tuple[int, int]
         .order_by("rev")
         .values_list("version_id", "rev")
     )
-    proxies = [proxy for proxy in Proxy.objects.filter(left_at=None) if not _is_silent(proxy)]
+    proxies = [proxy for proxy in Proxy.objects.filter(left_at=None) if not proxy.is_silent]
     return {
         version.pk: (
             sum(proxy.revision >= revisions.get(version.pk, 0) for proxy in proxies),
@@ -142,7 +138,7 @@ def _row(
     if proxy.left_at is not None:
         concerned = said or (event and proxy.left_at >= event.at)
         return ProxyRow(proxy.pk, proxy.name, "left", proxy.left_at, took) if concerned else None
-    if _is_silent(proxy):
+    if proxy.is_silent:
         return ProxyRow(proxy.pk, proxy.name, "silent", proxy.seen_at, None)
     if event is not None and proxy.revision < event.rev:
         still = next((number for push, number in pushes if push.rev <= proxy.revision), None)
@@ -161,7 +157,3 @@ def _took(event: Event | None, said: Acknowledgement | None) -> float | None:
     if event is None or said is None or said.revision != event.rev:
         return None
     return (said.at - event.at).total_seconds() * 1000
-
-
-def _is_silent(proxy: Proxy) -> bool:
-    return proxy.seen_at < timezone.now() - SILENT_AFTER

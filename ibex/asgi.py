@@ -4,13 +4,13 @@ import asyncio
 import os
 from typing import Any
 
-import redis.asyncio
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connection
 from django.utils.module_loading import import_string
 
 from ibex.bodies import BodyLimit
+from ibex.checks import check_redis
 from ibex.health import PATHS, Health
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
@@ -34,15 +34,6 @@ sockets = {
 async def check_postgres() -> None:
     """Ask Postgres for a row, in a thread as Django's connections want."""
     await asyncio.to_thread(_select_one)
-
-
-async def check_redis() -> None:
-    """Ask Redis for a pong."""
-    client = redis.asyncio.from_url(settings.REDIS_URL)
-    try:
-        await client.ping()
-    finally:
-        await client.aclose()
 
 
 def _select_one() -> None:

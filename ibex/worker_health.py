@@ -2,28 +2,21 @@
 
 import asyncio
 import threading
-import time
-from typing import Any
 
-import aiohttp
-import psycopg
-import redis.asyncio
 import uvicorn
-from django.conf import settings
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from ibex.env import env
+from ibex.checks import (
+    DISPATCHED_AT,
+    check_embedder,
+    check_postgres,
+    check_redis,
+    raise_if_silent,
+)
 from ibex.health import Health
 from ibex.ports import bind_host, port
 from ibex.watchdog import watch
-
-DISPATCHER_SILENT_S = 30
-DISPATCHED_AT = "ibex_worker_dispatched_timestamp_seconds"
-
-
-class DispatcherSilent(Exception):
-    """The dispatcher has not looked for work for a while."""
 
 
 def serve_health() -> None:
@@ -47,9 +40,7 @@ def worker_health() -> Health:
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
 
     async def check_dispatcher() -> None:
-        last = await asyncio.to_thread(registry.get_sample_value, DISPATCHED_AT)
-        if last is None or time.time() - last > DISPATCHER_SILENT_S:
-            raise DispatcherSilent
+        raise_if_silent(await asyncio.to_thread(registry.get_sample_value, DISPATCHED_AT))
 
     return Health(
         critical={
@@ -60,28 +51,3 @@ def worker_health() -> Health:
         soft={"embedder": check_embedder},
         registry=registry,
     )
-
-
-async def check_postgres() -> None:
-    """Ask Postgres for a row."""
-    url = env.str("IBEX_DATABASE_URL")
-    async with await psycopg.AsyncConnection.connect(url, connect_timeout=2) as connection:
-        await connection.execute("SELECT 1")
-
-
-async def check_redis() -> None:
-    """Ask Redis for a pong."""
-    client: Any = redis.asyncio.from_url(settings.REDIS_URL)
-    try:
-        await client.ping()
-    finally:
-        await client.aclose()
-
-
-async def check_embedder() -> None:
-    """Ask the embedder whether it lives."""
-    async with (
-        aiohttp.ClientSession() as client,
-        client.get(f"{settings.EMBEDDER_URL}/healthz") as answer,
-    ):
-        answer.raise_for_status()

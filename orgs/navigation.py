@@ -58,6 +58,7 @@ GROUPS: list[tuple[str, list[Section]]] = [
             Section("members", "Members", "users", P.USER_MANAGE),
             Section("lockouts", "Lockouts", "shield-exclamation", P.USER_MANAGE),
             Section("tokens", "Tokens", "key", P.TOKEN_CREATE),
+            Section("status", "Status", "heartbeat", P.ANALYTICS_READ),
             Section("me", "Me", "user"),
         ],
     ),

@@ -43,6 +43,11 @@ class ArchiveBucket(S3Storage):  # type: ignore[misc] # the package has no types
         url: str = self.url(name, parameters=parameters, expire=int(lifetime.total_seconds()))
         return url
 
+    def check(self) -> None:
+        """Raise `OSError` when the bucket does not answer."""
+        with _as_os_error():
+            self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
+
     def delete(self, name: str) -> None:
         """Remove an object; removing one that is not there is no error."""
         with _as_os_error():

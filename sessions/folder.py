@@ -29,6 +29,14 @@ class ArchiveFolder(FileSystemStorage):
         del lifetime
         return PATH + TimestampSigner(salt=SALT).sign_object(name)
 
+    def check(self) -> None:
+        """Raise `OSError` when no file could be written; the folder itself may be still to come."""
+        place = Path(self.location)
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise NotADirectoryError(place)
+
     def delete(self, name: str) -> None:
         """Remove a file, and what a crash may have left of its next version."""
         super().delete(name)

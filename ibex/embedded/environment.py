@@ -85,6 +85,8 @@ def _addresses() -> dict[str, str]:
     return {
         "IBEX_EMBEDDER_URL": address("embedder"),
         "IBEX_CONTEXT_ADDR": f"{local_host()}:{port('context')}",
+        "IBEX_CONTEXT_HEALTH_URL": address("context_health"),
+        "IBEX_WORKER_HEALTH_URL": address("worker_health"),
         "IBEX_API_URL": address("api"),
         "IBEX_MEMORY_URL": address("memory"),
         "IBEX_DASHBOARD_URL": address("dashboard"),

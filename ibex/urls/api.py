@@ -5,6 +5,7 @@ from django.urls import include, path
 from agents.api import AgentViewSet
 from directives.api import DirectiveDraftViewSet, DirectiveVersionViewSet, DirectiveViewSet
 from ibex.api_docs import api_docs, openapi_document
+from ibex.status.api import StatusViewSet
 from jobs.api import JobViewSet
 from memories.api.dead_letters import DeadLetterViewSet
 from memories.api.org import MemoriesOfAgentViewSet, OrgMemoryViewSet
@@ -128,6 +129,8 @@ members = [
     ),
 ]
 
+status = [path("status", StatusViewSet.as_view({"get": "retrieve"}))]
+
 audit = [path("audit", AuditViewSet.as_view({"get": "list"}))]
 
 everything = [
@@ -139,6 +142,7 @@ everything = [
     *members,
     *memories,
     *sessions,
+    *status,
     *tokens,
 ]
 

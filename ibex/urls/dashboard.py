@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from ibex.status.views import status
 from sessions.api import ArchiveDownload
 
 urlpatterns = [
@@ -14,4 +15,5 @@ urlpatterns = [
     path("", include("sessions.urls")),
     path("", include("directives.urls")),
     path("", include("jobs.urls")),
+    path("status/", status, name="status"),
 ]

@@ -133,6 +133,7 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/sessions",
         "GET /api/v1/sessions/<uuid:pk>",
         "GET /api/v1/sessions/<uuid:pk>/turns",
+        "GET /api/v1/status",
         "GET /api/v1/tokens",
         "GET /api/v1/tokens/<uuid:pk>",
         "GET /v1/memories",

@@ -97,6 +97,7 @@ LISTS = [
     "/directives/",
     "/jobs/",
     "/jobs/bell/",
+    "/status/",
 ]
 
 

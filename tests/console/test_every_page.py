@@ -98,6 +98,7 @@ QUERIES = {
     "/memories/": 13,
     "/sessions/": 13,
     "/directives/": 13,
+    "/status/": 11,
     "agent": 17,
     "memories": 22,
     "found": 29,

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from control.models import Event, Proxy
+from control.models import SILENT_AFTER, Event, Proxy
 from directives.models import DirectiveVersion
-from directives.pushes import SILENT_AFTER, PushStatus, fingerprints, push_status, synced
+from directives.pushes import PushStatus, fingerprints, push_status, synced
 from directives.services import push_directive
 from ibex.ids import uuid7
 from ibex.tenancy import tenant

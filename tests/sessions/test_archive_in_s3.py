@@ -96,6 +96,15 @@ def test_a_bucket_that_does_not_exist_yet_delays_an_archive(
     assert s3.head_object(Bucket="made-later", Key=f"under/{row.archive_key}")
 
 
+def test_a_check_asks_for_the_bucket(
+    bucket: str, object_store: str, store_archives: StoreArchives
+) -> None:
+    storages[ALIAS].check()  # type: ignore[attr-defined]
+    store_archives(f"s3://no-such-bucket?endpoint_url={object_store}&region=eu-central-1")
+    with pytest.raises(OSError, match="ClientError"):
+        storages[ALIAS].check()  # type: ignore[attr-defined]
+
+
 def test_an_archive_is_deleted_once_and_for_all(world: World, bucket: str, s3: Any) -> None:
     session = make_session(world.scout)
     row = ended_and_archived(session)

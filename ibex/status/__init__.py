@@ -1,0 +1,1 @@
+"""How IBEX is doing, for the operators of an organization: what answers, and what waits."""
