@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from agents import services
 from agents.filters import AgentFilter
+from agents.health import memory_health
 from agents.models import Agent
 from agents.stats import agent_stats
 from ibex.api import OrgViewSet, Reason, StrictSerializer, Text, filter_query
@@ -77,6 +78,42 @@ class StatsQuery(StrictSerializer):
     days = serializers.IntegerField(min_value=1, max_value=90, default=30)
 
 
+class NearPair(serializers.Serializer[Any]):
+    """Two memories that are close in meaning."""
+
+    one = serializers.UUIDField()
+    other = serializers.UUIDField()
+    cosine = serializers.FloatField()
+
+
+class MemoryHealthSerializer(serializers.Serializer[Any]):
+    """What an agent's memories are good for, of the newest in use that are over a week old."""
+
+    looked_at = serializers.IntegerField(help_text="How many memories were looked at: up to 1000.")
+    never_recalled = serializers.IntegerField(help_text="They never stood in a prompt.")
+    vague = serializers.IntegerField(
+        help_text="They have no subject key, and hardly a word or one that points elsewhere first."
+    )
+    transient = serializers.IntegerField(
+        help_text="They end within a week of when they were observed, or say that they will."
+    )
+    near_another = serializers.IntegerField(
+        help_text="Another of them, of the same subject, has a cosine over 0.85."
+    )
+    closest = NearPair(many=True, help_text="A few such pairs, the closest first.")
+    loop_guard_stops = serializers.IntegerField(
+        help_text="Turns within `days` of which something that IBEX had injected was kept out; "
+        "1001 says more than 1,000."
+    )
+    unlearned = serializers.IntegerField(help_text="Open dead letters; 1001 says more than 1,000.")
+    waiting_since = serializers.DateTimeField(
+        allow_null=True, help_text="When the oldest turn was due to be learned from."
+    )
+    tokens_learning = serializers.IntegerField(
+        help_text="What the extractor's model took within `days`."
+    )
+
+
 class AgentStatsSerializer(serializers.Serializer[Any]):
     """Calls within `days`, and what the agent has now."""
 
@@ -96,6 +133,7 @@ class AgentStatsSerializer(serializers.Serializer[Any]):
         child=serializers.IntegerField(),
         help_text="All memories, by status; 1001 says more than 1,000.",
     )
+    memory_health = MemoryHealthSerializer()
 
 
 RETIRED = {409: ["AGENT_ARCHIVED"]}
@@ -154,9 +192,10 @@ class AgentViewSet(OrgViewSet[Agent]):
 
     @documented(query=StatsQuery, answers=AgentStatsSerializer, refuses={400: ["VALIDATION_ERROR"]})
     def stats(self, _request: Request, **_ids: UUID) -> Response:
-        """Count an agent's calls, tokens, sessions and memories."""
+        """Count an agent's calls, tokens, sessions and memories; say what those are good for."""
         agent = self.get_object()
-        counted = agent_stats(agent, self.read_query(StatsQuery)["days"])
+        days = self.read_query(StatsQuery)["days"]
+        counted = vars(agent_stats(agent, days)) | {"memory_health": memory_health(agent, days)}
         return Response(AgentStatsSerializer(counted).data)
 
     @documented(takes=AgentChanges, answers=AgentSerializer, refuses=RETIRED)

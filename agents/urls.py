@@ -19,6 +19,7 @@ urlpatterns = [
     ],
     path("agents/<uuid:agent_id>/", views.agent, name="agent"),
     path("agents/<uuid:agent_id>/peek/", views.agent_peek, name="agent-peek"),
+    path("agents/<uuid:agent_id>/figures/", views.agent_figures, name="agent-figures"),
     path("agents/<uuid:agent_id>/settings/", views.agent_settings, name="agent-settings"),
     *[
         path(

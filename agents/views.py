@@ -84,15 +84,27 @@ def new_agent(request: OrgRequest) -> HttpResponse:
 @require_GET
 @operator_page(Permission.AGENT_READ)
 def agent(request: OrgRequest, agent_id: UUID) -> HttpResponse:
-    """Show what one agent learned last, whom it spoke to and what its calls cost."""
+    """Show what one agent learned last and whom it spoke to.
+
+    What its calls cost is counted apart, since there may be millions: by htmx, or on request.
+    """
     row = agent_row(get_object_or_404(counted_agents(request.access.org_id), pk=agent_id))
     mine = {"org": request.access.org_id, "agent": row.agent}
-    memories = Memory.objects.filter(**mine).active().order_by("-created_at", "-pk")[:RECENT]
+    known = Memory.objects.filter(**mine).active().defer("embedding", "terms")
+    memories = known.order_by("-created_at", "-pk")[:RECENT]
     sessions = Session.objects.filter(**mine).order_by("-last_turn_at", "-pk")[:RECENT]
     context = {"row": row, "agent": row.agent, "memories": memories, "sessions": sessions}
-    context["stats"] = agent_stats(row.agent, STATS_DAYS)
-    context["health"] = memory_health(row.agent, STATS_DAYS)
+    if "figures" in request.GET:
+        context |= _figures(row.agent)
     return render(request, "agents/agent.html", context)
+
+
+@require_GET
+@operator_page(Permission.AGENT_READ)
+def agent_figures(request: OrgRequest, agent_id: UUID) -> HttpResponse:
+    """Show what an agent's calls cost and what its memories are good for, for its page."""
+    row = _agent(request, agent_id)
+    return render(request, "agents/_figures.html", {"agent": row, **_figures(row)})
 
 
 @require_GET
@@ -178,6 +190,18 @@ def archive_agent(request: OrgRequest, agent_id: UUID) -> HttpResponse:
         return _archive(request, row, form, status=error.status, refusal=error.message)
     tell(request, f"{row.name} is archived. What it learned stays.")
     return redirect("agent", agent_id)
+
+
+def _figures(row: Agent) -> dict[str, Any]:
+    health = memory_health(row, STATS_DAYS)
+    ids = {pk for pair in health.closest for pk in (pair.one, pair.other)}
+    named = Memory.objects.filter(org=row.org_id).only("content").in_bulk(ids)
+    pairs = [
+        (named[pair.one], named[pair.other], pair.cosine)
+        for pair in health.closest
+        if {pair.one, pair.other} <= named.keys()  # unless one was erased this very moment
+    ]
+    return {"stats": agent_stats(row, STATS_DAYS), "health": health, "pairs": pairs}
 
 
 def _agent(request: OrgRequest, agent_id: UUID) -> Agent:

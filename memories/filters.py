@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from agents.models import Agent
 from ibex.filtering import MAX_AGENTS, AgentChoice, Condition, Facet, ListFilter
+from memories import junk
 from memories.indexing.terms import count_terms
 from memories.models import Category, Memory, MemoryQuerySet, MemoryTag, Posting
 
@@ -63,6 +64,7 @@ class MemoryFilter(ListFilter):
         "visibility",
         "pinned",
         "pii",
+        "junk",
         "created_after",
         "created_before",
         "observed_after",
@@ -75,6 +77,7 @@ class MemoryFilter(ListFilter):
     modes: ClassVar = ("mode", "sort")
     verbs: ClassVar = {
         "q": "contain",
+        "junk": "because",
         "created_after": "since",
         "created_before": "before",
         "observed_after": "since",
@@ -96,6 +99,9 @@ class MemoryFilter(ListFilter):
     pinned = django_filters.ChoiceFilter(choices=YES_OR_NO, label="Pinned", method="that_are")
     pii = django_filters.ChoiceFilter(
         choices=YES_OR_NO, label="Personal data", method="with_personal_data"
+    )
+    junk = django_filters.ChoiceFilter(
+        choices=junk.KINDS, label="Of little use", method="of_little_use"
     )
     created_after = Moment("created_at", "gte", "Learned")
     created_before = Moment("created_at", "lt", "Learned")
@@ -153,6 +159,12 @@ class MemoryFilter(ListFilter):
     def with_personal_data(self, rows: MemoryQuerySet, _name: str, answer: str) -> MemoryQuerySet:
         """Keep what personal data was replaced in, or what none was found in."""
         return rows.exclude(pii=[]) if answer == "yes" else rows.filter(pii=[])
+
+    def of_little_use(self, rows: MemoryQuerySet, _name: str, kind: str) -> MemoryQuerySet:
+        """Keep what a rule says of the newest that are over a week old: as many as are counted."""
+        chosen = self.form.cleaned_data.get("agent")
+        sample = junk.looked_at(self.org_id, chosen.pk if chosen else self.agent_id)
+        return rows.filter(pk__in=sample.filter(junk.RULES[kind]).values("pk"))
 
     @property
     def words(self) -> str:

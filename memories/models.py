@@ -417,6 +417,11 @@ class Passage(SearchableModel):
     text = models.TextField()
     status = EnumField(choices=Status, default=Status.SEARCHABLE)
     hidden_because = models.CharField(max_length=64, blank=True)
+    loop_guarded = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="What IBEX had injected was cut out of it, or it is an echo of that.",
+    )
     said_at = models.DateTimeField()
 
     objects = OrgQuerySet.as_manager()
@@ -438,6 +443,11 @@ class Passage(SearchableModel):
                 fields=["agent", "subject"],
                 condition=Q(status="searchable"),
                 name="passages_of_an_agent",
+            ),
+            models.Index(
+                fields=["org", "agent", "-said_at", "turn"],
+                condition=Q(loop_guarded=True),
+                name="passages_the_loop_guard_cut",
             ),
             HnswIndex(
                 fields=["embedding"],

@@ -102,11 +102,12 @@ def _passages(session: Session, words: TurnWords, is_off: bool) -> list[Passage]
         return [_hidden(session, words.turn, 0, "", reason)]
     said = _passage(session, words.turn, 0, first_piece(words.user, USER_CHARACTERS))
     reason = "echo" if words.answer_held_block or _is_echo(words) else ""
-    answers = list(pieces(words.answer, ANSWER_CHARACTERS))[:MAX_ANSWER_PARTS] or [""]
-    return [
-        said,
-        *(_passage(session, words.turn, i, text, reason) for i, text in enumerate(answers, 1)),
-    ]
+    said.loop_guarded = words.held_block
+    texts = list(pieces(words.answer, ANSWER_CHARACTERS))[:MAX_ANSWER_PARTS] or [""]
+    answers = [_passage(session, words.turn, i, text, reason) for i, text in enumerate(texts, 1)]
+    for answer in answers:
+        answer.loop_guarded = reason == "echo"
+    return [said, *answers]
 
 
 def _passage(session: Session, turn: Turn, part: int, text: str, reason: str = "") -> Passage:

@@ -1,8 +1,10 @@
 """Writing, searching, reviewing and changing many memories through the management API."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from agents.services import create_agent
 from ibex import selection
@@ -69,6 +71,27 @@ def test_lists_are_narrowed_and_sorted_like_the_console(world: World, alice: Api
     assert (len(rest), rest[-1]) == (4, "Used most")
     for query in ("nonsense=1", "sort=up", "confidence_min=2", "created_after=soon"):
         refused(alice.get(f"{PATH}?{query}"), 400, "VALIDATION_ERROR")
+
+
+def test_what_is_of_little_use_is_listed_as_it_is_counted(world: World, alice: Api) -> None:
+    old = timezone.now() - timedelta(days=8)
+    for content, fields in {
+        "Ships on Fridays": {"subject_key": "team.shipping"},
+        "It rains": {},
+        "Open only today, for visitors from Oslo": {"length": 6},
+    }.items():
+        make_memory(world.scout, content, created_at=old, **fields)
+    make_memory(world.scout, "It snows")
+    make_memory(world.scout, "It hailed", created_at=old, status="archived")
+    assert contents(alice.get(f"{PATH}?junk=vague")) == ["It rains"]
+    assert contents(alice.get(f"{PATH}?junk=transient&agent={world.scout.pk}")) == [
+        "Open only today, for visitors from Oslo"
+    ]
+    assert len(contents(alice.get(f"{PATH}?junk=never_recalled"))) == 3
+    health = alice.get(f"/api/v1/agents/{world.scout.pk}/stats").json()["memory_health"]
+    assert (health["looked_at"], health["never_recalled"]) == (3, 3)
+    assert (health["vague"], health["transient"], health["closest"]) == (1, 1, [])
+    refused(alice.get(f"{PATH}?junk=boring"), 400, "VALIDATION_ERROR")
 
 
 def test_a_stale_change_is_refused(world: World, alice: Api) -> None:

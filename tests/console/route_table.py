@@ -81,6 +81,7 @@ ORG: dict[str, Row] = {
     "/agents/bulk/activate/": done(P.AGENT_READ | P.AGENT_WRITE),
     f"/agents/{AGENT}/": shown(P.AGENT_READ),
     f"/agents/{AGENT}/peek/": shown(P.AGENT_READ),
+    f"/agents/{AGENT}/figures/": shown(P.AGENT_READ),
     f"/agents/{AGENT}/settings/": form(P.AGENT_READ, P.AGENT_READ | P.AGENT_WRITE),
     f"/agents/{AGENT}/pause/": done(P.AGENT_READ | P.AGENT_WRITE),
     f"/agents/{AGENT}/activate/": done(P.AGENT_READ | P.AGENT_WRITE),

@@ -73,6 +73,7 @@ NO_PAGE: dict[str, str] = {
     "/accounts/sso/<str:provider_id>/back/": "where a provider leads back to",
     "/setup/first-request/": "a part of the overview",
     "/agents/<uuid:agent_id>/peek/": "a part of a list",
+    "/agents/<uuid:agent_id>/figures/": "a part of an agent's page",
     f"/memories/{MEMORY}/peek/": "a part of a list",
     f"/sessions/{SESSION}/peek/": "a part of a list",
     f"/sessions/{SESSION}/tail/": "a part of a session",

@@ -67,6 +67,25 @@ def test_the_most_useful_come_first_page_by_page(
     assert "Useful to 0.5" not in rest
 
 
+def test_an_agents_memories_of_little_use_are_its_own(world: World, sign_in: SignIn) -> None:
+    other = create_agent(
+        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+    )
+    old = datetime.now(UTC) - timedelta(days=8)
+    make_memory(world.scout, "It rains", created_at=old)
+    make_memory(world.scout, "The office is in Oslo", created_at=old, length=3)
+    make_memory(other, "It snows", created_at=old)
+    client = sign_in(world.alice)
+    text = shown(client, path(world.scout), junk="vague")
+    assert "Of little use because vague" in text
+    assert "It rains" in text
+    assert "The office" not in text
+    assert "It snows" not in text
+    text = shown(client, "/memories/", junk="vague")
+    assert "It rains" in text
+    assert "It snows" in text
+
+
 def learn(world: World, *facts: str, **values: Any) -> None:
     for fact in facts:
         write_memory(agent=world.scout, content=fact, actor=TESTS, **values)

@@ -47,10 +47,40 @@ def test_an_agents_page_says_what_its_memories_are_good_for(world: World, sign_i
     make_memory(world.scout, "Old", created_at=timezone.now() - timedelta(days=8))
     make_dead_letter(make_session(world.scout))
     make_call(world.scout, context_tokens=1_234)
+    page, part = f"/agents/{world.scout.pk}/", f"/agents/{world.scout.pk}/figures/"
+    client = sign_in(world.alice)
+    for path in (part, f"{page}?figures=on"):
+        text = client.get(path).content.decode()
+        assert "of the newest 1 over a week old" in text, path
+        assert f'href="{page}memories/?junk=never_recalled">1<' in text, path
+        assert f'href="{page}memories/?junk=vague">1<' in text, path
+        assert f'href="{page}memories/?junk=transient">0<' in text, path
+        assert f'href="/dead-letters/?agent={world.scout.pk}"' in text, path
+        assert "0 to learn, 1,234 recalled" in text, path
+        assert "up to date" in text, path
+        assert ("<html" in text) == (path != part), path
+        assert sign_in(world.mallory).get(path).status_code == 404
+    assert "1,234 recalled" not in client.get(page).content.decode()
+
+
+def test_an_agents_page_comes_before_its_calls_are_counted(world: World, sign_in: SignIn) -> None:
+    make_call(world.scout, tokens_in=4_321)
     path = f"/agents/{world.scout.pk}/"
     text = sign_in(world.alice).get(path).content.decode()
-    assert "1 of 1" in text
-    assert f'href="/dead-letters/?agent={world.scout.pk}"' in text
-    assert "0 to learn, 1,234 recalled" in text
-    assert "up to date" in text
-    assert sign_in(world.mallory).get(path).status_code == 404
+    assert "4,321" not in text
+    assert f'hx-get="{path}figures/"' in text
+    assert 'href="?figures=on"' in text
+    assert "4,321 in" in sign_in(world.alice).get(f"{path}?figures=on").content.decode()
+
+
+def test_the_closest_memories_are_named(world: World, sign_in: SignIn) -> None:
+    old = timezone.now() - timedelta(days=8)
+    for content, angle in (("Ships on Fridays", 1.0), ("Shipping is on Fridays", 0.9)):
+        embedding = [angle, 1.0, *[0.0] * 382]
+        vector = {"embedding": embedding, "embedding_model": "m", "embedding_dim": 384}
+        make_memory(world.scout, content, created_at=old, **vector)
+    text = sign_in(world.alice).get(f"/agents/{world.scout.pk}/figures/").content.decode()
+    closest = text.split("The closest to each other")[1]
+    assert "Ships on Fridays" in closest
+    assert "Shipping is on Fridays" in closest
+    assert "0.999" in closest

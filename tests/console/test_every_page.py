@@ -99,7 +99,8 @@ QUERIES = {
     "/sessions/": 13,
     "/directives/": 13,
     "/status/": 11,
-    "agent": 17,
+    "agent": 10,
+    "figures": 17,
     "memories": 22,
     "found": 29,
     "sessions": 16,
@@ -119,6 +120,7 @@ def test_pages_read_a_fixed_number_of_queries(
         agent, session = f"/agents/{world.scout.pk}", f"/sessions/{story.session.pk}/"
         addresses = {
             "agent": f"{agent}/",
+            "figures": f"{agent}/figures/",
             "memories": f"{agent}/memories/",
             "found": f"{agent}/memories/?q=fridays&mode=keyword",
             "sessions": f"{agent}/sessions/",

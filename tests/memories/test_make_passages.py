@@ -107,6 +107,7 @@ def test_an_answer_that_only_repeats_what_was_injected_is_an_echo(world: World) 
     record_turn(session, question, "You should use db.example.com.")
     answers = [passage for passage in learn(session) if passage.part == 1]
     assert [passage.hidden_because for passage in answers] == ["echo", "", ""]
+    assert [passage.loop_guarded for passage in answers] == [True, False, False]
 
 
 @pytest.mark.usefixtures("no_embedding")
@@ -120,7 +121,9 @@ def test_what_ibex_injected_is_never_learned_again(
     session = make_session(world.scout)
     record_turn(session, f"{block}My host is a.", f"{block}Noted.")
     record_turn(session, f"I like tea.\n{opened}")
-    said, answered, cut_short, _ = learn(session)
+    passages = learn(session)
+    assert [passage.loop_guarded for passage in passages] == [True, True, True, False]
+    said, answered, cut_short, _ = passages
     assert said.text == "My host is a."
     assert answered.hidden_because == "echo"
     assert cut_short.text == "I like tea."
