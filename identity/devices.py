@@ -8,7 +8,8 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -83,6 +84,16 @@ def end_others(request: HttpRequest) -> int:
 def end_all(operator: Operator) -> int:
     """Sign an operator out everywhere; return in how many browsers."""
     return _end(UserSession.objects.filter(user=operator))
+
+
+def browsers_of(operator: OuterRef) -> Coalesce:
+    """Count, within a query, in how many browsers an operator is signed in."""
+    stored = Session.objects.filter(
+        session_key=OuterRef("session_key"), expire_date__gt=timezone.now()
+    )
+    living = UserSession.objects.filter(Exists(stored), user=operator).order_by()
+    counted = living.values("user").annotate(browsers=Count("pk")).values("browsers")
+    return Coalesce(Subquery(counted), 0)
 
 
 def browser_name(user_agent: str) -> str:

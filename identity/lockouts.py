@@ -4,6 +4,7 @@ axes counts in Postgres, for each pair of address typed and client; refused pass
 codes alike. It counts addresses that nobody has in the same way, so a lockout says nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,6 +81,15 @@ def lockouts_of(org_id: UUID, operator: Operator | None = None) -> list[Lockout]
     if operator is not None:
         counted = counted.filter(username=operator.email)
     return _read(counted.order_by("latest", "first")[:MAX_SHOWN])
+
+
+def locked_out(emails: Iterable[str]) -> set[str]:
+    """Return which of these addresses are locked out from anywhere, in one query."""
+    failures = _running().filter(username__in=list(emails)).values("username", "ip_address")
+    counted = failures.annotate(attempts=Sum("failures_since_start"))
+    return set(
+        counted.filter(attempts__gte=settings.AXES_FAILURE_LIMIT).values_list("username", flat=True)
+    )
 
 
 def lift(*, org_id: UUID, lockout_id: int, actor: Actor) -> Lockout | None:

@@ -84,6 +84,16 @@ class OwnSuspension(DomainError):
         super().__init__("You cannot suspend yourself; you can leave, or have another do it.")
 
 
+class OwnSignOut(DomainError):
+    """One's own browsers are ended where one can keep the present one."""
+
+    code = "CONFLICT"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("Your own browsers are signed out on your own page.")
+
+
 class MemberGone(DomainError):
     """Somebody else removed the member in the meantime."""
 

@@ -137,7 +137,7 @@ class MemberViewSet(WholeOrgViewSet):
 
     queryset = everybodys = Membership.objects.select_related("operator")
     required: ClassVar = dict.fromkeys(
-        ("list", "retrieve", "partial_update", "suspend", "unsuspend", "destroy"),
+        ("list", "retrieve", "partial_update", "suspend", "unsuspend", "sign_out", "destroy"),
         Permission.USER_MANAGE,
     )
 
@@ -178,6 +178,13 @@ class MemberViewSet(WholeOrgViewSet):
         """Let a suspended member in again."""
         said = self.read(Reason, request.data)
         self._change(self.get_object(), membership_services.unsuspend_member, **said)
+        return Response(MemberSerializer(self.get_object()).data)
+
+    @documented(takes=Reason, answers=MemberSerializer, refuses={409: ["CONFLICT"]})
+    def sign_out(self, request: Request, **_ids: UUID) -> Response:
+        """End a member's sessions in every browser; they may sign in again."""
+        said = self.read(Reason, request.data)
+        self._change(self.get_object(), membership_services.sign_out_member, **said)
         return Response(MemberSerializer(self.get_object()).data)
 
     @documented(answers={204: None}, refuses={409: ["LAST_OWNER_PROTECTED"]})

@@ -23,7 +23,8 @@ from ibex.forms import ReasonForm
 from ibex.http import client_ip, read_page, render_list, render_row
 from ibex.tenancy import tenant
 from ibex.versions import ChangedMeanwhile
-from identity.lockouts import lockouts_of
+from identity.devices import browsers_of
+from identity.lockouts import locked_out, lockouts_of
 from orgs import invitations as inviting
 from orgs import members as membership_services
 from orgs import services
@@ -36,7 +37,7 @@ from orgs.access import (
     operator_page,
 )
 from orgs.audit import Actor
-from orgs.errors import LastOwner
+from orgs.errors import LastOwner, OwnSignOut
 from orgs.filters import MemberFilter
 from orgs.member_forms import InviteForm, JoinForm, OrganizationForm, RoleForm
 from orgs.models import AuditEvent, Invitation, Membership, Operator, Organization, Token
@@ -60,8 +61,8 @@ def member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
     context = {
         "member": row,
         "operator": row.operator,
-        "browsers": UserSession.objects.filter(user=row.operator).count(),
         "lockouts": lockouts_of(request.access.org_id, row.operator),
+        "why_not_sign_out": _why_not_sign_out(request, row),
     }
     return render_row(request, "orgs/member.html", "orgs/_member.html", context)
 
@@ -147,6 +148,15 @@ def unsuspend_member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
     row = _membership(request, membership_id)
     words = f"{row.operator} may enter again."
     return _change(request, row, membership_services.unsuspend_member, words)
+
+
+@require_POST
+@operator_page(Permission.USER_MANAGE)
+def sign_out_member(request: OrgRequest, membership_id: UUID) -> HttpResponse:
+    """End a member's sessions in every browser."""
+    row = _membership(request, membership_id)
+    words = f"{row.operator} is signed out everywhere, and may sign in again."
+    return _change(request, row, membership_services.sign_out_member, words)
 
 
 @require_http_methods(["GET", "POST"])
@@ -264,14 +274,16 @@ def _join_page(
 
 
 def _everybody(org_id: UUID) -> QuerySet[Any]:
-    """Return the members with whether they have a second factor, and when they were seen."""
+    """Return the members with their second factor, when they were seen and in how many browsers."""
     factors = Authenticator.objects.filter(user=OuterRef("operator"), type__in=SECOND_FACTORS)
     seen = UserSession.objects.filter(user=OuterRef("operator")).order_by("-last_seen_at")
     return (
         Membership.objects.filter(org=org_id)
         .select_related("operator")
         .annotate(
-            has_factor=Exists(factors), last_seen_at=Subquery(seen.values("last_seen_at")[:1])
+            has_factor=Exists(factors),
+            last_seen_at=Subquery(seen.values("last_seen_at")[:1]),
+            browsers=browsers_of(OuterRef("operator")),
         )
     )
 
@@ -281,10 +293,15 @@ def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.
     filters = MemberFilter(request.GET, _everybody(org_id), org_id=org_id)
     page = read_page(request, filters.rows)
     last_owner = membership_services.last_owner(org_id)
+    locked = locked_out(row.operator.email for row in page.items)
     waiting = Invitation.objects.filter(org=org_id).waiting().select_related("invited_by")
     context = {
         "page": page,
-        "rows": [_row(request, membership, last_owner) for membership in page.items],
+        "rows": [
+            _row(request, membership, last_owner)
+            | {"is_locked_out": membership.operator.email in locked}
+            for membership in page.items
+        ],
         "invitations": waiting.order_by("-created_at", "-pk")[:MAX_INVITATIONS],
         "form": form,
         "roles": membership_services.may_give(held),
@@ -298,15 +315,30 @@ def _members(request: OrgRequest, form: InviteForm, *, status: int = HTTPStatus.
 
 def _row(request: OrgRequest, membership: Membership, last_owner: UUID | None) -> dict[str, Any]:
     """Say what this operator may do about a member, and why not."""
-    out_of_reach = bool(ROLE_PERMISSIONS[membership.role] & ~request.access.permissions)
-    why = f"Your role, {request.access.role}, does not reach an {membership.role}."
-    if membership.pk == last_owner and not out_of_reach:
-        why, out_of_reach = LastOwner().message, True
+    why = _out_of_reach(request, membership)
+    if membership.pk == last_owner and not why:
+        why = LastOwner().message
     return {
         "membership": membership,
         "is_me": membership.operator_id == request.user.pk,
-        "why_not": why if out_of_reach else "",
+        "why_not": why,
     }
+
+
+def _out_of_reach(request: OrgRequest, membership: Membership) -> str:
+    """Say why this operator's role does not reach a member; empty when it does."""
+    if ROLE_PERMISSIONS[membership.role] & ~request.access.permissions:
+        return f"Your role, {request.access.role}, does not reach an {membership.role}."
+    return ""
+
+
+def _why_not_sign_out(request: OrgRequest, member: Any) -> str:
+    """Say why a member cannot be signed out; empty when they can."""
+    if why := _out_of_reach(request, member):
+        return why
+    if member.operator_id == request.user.pk:
+        return OwnSignOut().message
+    return "" if member.browsers else "They are signed in nowhere."
 
 
 def _deliver(request: OrgRequest, invitation: Invitation, secret: str) -> HttpResponse:

@@ -9,9 +9,10 @@ from uuid import UUID
 from django.utils import timezone
 
 from ibex.tenancy import tenant
+from identity import devices
 from orgs import audit
 from orgs.audit import Actor
-from orgs.errors import LastOwner, MemberGone, OwnSuspension, RoleOutOfReach
+from orgs.errors import LastOwner, MemberGone, OwnSignOut, OwnSuspension, RoleOutOfReach
 from orgs.models import Membership, Operator, Organization
 from orgs.permissions import ALL, ROLE_PERMISSIONS, Permission
 
@@ -95,6 +96,27 @@ def unsuspend_member(
             after = {"role": row.role}
             audit.record("membership.unsuspend", row, actor=actor, after=after, reason=reason)
     return row
+
+
+def sign_out_member(
+    *, membership: Membership, actor: Actor, held: Permission = ALL, reason: str = ""
+) -> int:
+    """End a member's sessions in every browser; return how many there were.
+
+    They may sign in again, and their tokens keep working. A session is the person's, not the
+    organization's, so it ends for the others they work in too. Where none lives, nothing is
+    written down. Raises `RoleOutOfReach` and `OwnSignOut`.
+    """
+    with tenant(membership.org_id):
+        row = _locked(membership)
+        _within_reach(row.role, held)
+        if row.operator_id == actor.id:
+            raise OwnSignOut
+        ended = devices.end_all(row.operator)
+        if ended:
+            after = {"browsers": ended}
+            audit.record("membership.sign_out", row, actor=actor, after=after, reason=reason)
+    return ended
 
 
 def remove_member(

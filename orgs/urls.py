@@ -27,6 +27,11 @@ urlpatterns = [
         name="unsuspend-member",
     ),
     path(
+        "settings/members/<uuid:membership_id>/sign-out/",
+        member_views.sign_out_member,
+        name="sign-out-member",
+    ),
+    path(
         "settings/members/<uuid:membership_id>/remove/",
         member_views.remove_member,
         name="remove-member",

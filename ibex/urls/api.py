@@ -120,6 +120,7 @@ members = [
     ),
     path("members/<uuid:pk>/suspend", MemberViewSet.as_view({"post": "suspend"})),
     path("members/<uuid:pk>/unsuspend", MemberViewSet.as_view({"post": "unsuspend"})),
+    path("members/<uuid:pk>/sign-out", MemberViewSet.as_view({"post": "sign_out"})),
     path("invitations", InvitationViewSet.as_view({"get": "list", "post": "create"})),
     path("invitations/<uuid:pk>/resend", InvitationViewSet.as_view({"post": "resend"})),
     path("invitations/<uuid:pk>/withdraw", InvitationViewSet.as_view({"post": "withdraw"})),

@@ -3,6 +3,10 @@
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
 
 from ibex.tenancy import tenant
 from orgs.models import AuditEvent, Membership
@@ -133,3 +137,29 @@ def test_the_list_reads_a_fixed_number_of_queries(
             alice.get(PATH)
         for _ in range(3):
             make_member(world.scout)
+
+
+def test_a_member_is_signed_out_by_who_reaches_them(
+    world: World, api: MakeApi, alice: Api, mallory: Api
+) -> None:
+    owner, viewer = make_member(world.scout, role="owner"), make_member(world.scout)
+    browsers = {row.pk: Client() for row in (owner, viewer)}
+    for row in (owner, viewer):
+        browsers[row.pk].force_login(row.operator)
+        UserSession.objects.create(
+            user=row.operator,
+            ip="203.0.113.7",
+            session_key=browsers[row.pk].session.session_key,
+            user_agent="tests",
+        )
+    admin, key = api(world.token(permissions=ADMIN)), settings.SESSION_COOKIE_NAME
+    refused(admin.post(f"{PATH}/{owner.pk}/sign-out"), 403, "INSUFFICIENT_PERMISSIONS")
+    refused(mallory.post(f"{PATH}/{viewer.pk}/sign-out"), 404, "NOT_FOUND")
+    assert Session.objects.filter(pk=browsers[viewer.pk].cookies[key].value).exists()
+    answer = admin.post(f"{PATH}/{viewer.pk}/sign-out", {"reason": "Lost laptop"})
+    assert (answer.status_code, answer.json()["id"]) == (200, str(viewer.pk))
+    assert not Session.objects.filter(pk=browsers[viewer.pk].cookies[key].value).exists()
+    assert Session.objects.filter(pk=browsers[owner.pk].cookies[key].value).exists()
+    with tenant(world.acme):
+        (event,) = AuditEvent.objects.filter(action="membership.sign_out")
+    assert (event.reason, event.after) == ("Lost laptop", {"browsers": 1})

@@ -159,6 +159,7 @@ def test_the_routes_are_these() -> None:
         "POST /api/v1/invitations/<uuid:pk>/withdraw",
         "POST /api/v1/jobs/<uuid:pk>/cancel",
         "POST /api/v1/jobs/<uuid:pk>/retry",
+        "POST /api/v1/members/<uuid:pk>/sign-out",
         "POST /api/v1/members/<uuid:pk>/suspend",
         "POST /api/v1/members/<uuid:pk>/unsuspend",
         "POST /api/v1/memories",

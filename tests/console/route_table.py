@@ -65,6 +65,7 @@ ORG: dict[str, Row] = {
     f"/settings/members/{MEMBER}/role/": done(P.USER_MANAGE),
     f"/settings/members/{MEMBER}/suspend/": done(P.USER_MANAGE),
     f"/settings/members/{MEMBER}/unsuspend/": done(P.USER_MANAGE),
+    f"/settings/members/{MEMBER}/sign-out/": done(P.USER_MANAGE),
     f"/settings/members/{MEMBER}/remove/": form(P.USER_MANAGE, P.USER_MANAGE),
     f"/settings/invitations/{INVITATION}/resend/": done(P.USER_MANAGE, 200),
     f"/settings/invitations/{INVITATION}/withdraw/": done(P.USER_MANAGE),

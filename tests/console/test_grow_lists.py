@@ -161,7 +161,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/audit/": (14, more_events),
     "/palette/": (7, more_agents),
     "/organizations/": (3, more_organizations),
-    "/settings/members/": (13, more_people),
+    "/settings/members/": (14, more_people),
     "/settings/tokens/": (11, lambda world, _story, _number: make_token(world.scout)),
     "/settings/tokens/new/": (8, more_agents),
     "/settings/lockouts/": (9, more_lockouts),
