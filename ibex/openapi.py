@@ -164,7 +164,7 @@ class ApiSchema(AutoSchema):
     def _refusals(self) -> dict[int, list[str]]:
         """Join what every action of this kind may answer with what this one says of itself."""
         authenticators = self.view.authentication_classes
-        is_list = self.method == "GET" and self._action() in {"list", "turns"}
+        is_list = self.method == "GET" and self._action() in {"list", "turns", "events"}
         holds = [
             (True, getattr(self._handler(), "refuses", {})),
             (True, ANY),

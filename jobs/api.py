@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ibex.api import OrgViewSet, Reason, StrictSerializer, filter_query
+from ibex.api import OrgViewSet, PageQuery, Reason, StrictSerializer, filter_query
 from ibex.openapi import documented, page_of
 from jobs import services
 from jobs.filters import JobFilter
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobEvent, JobQuerySet
 from orgs.models import AuditEvent
 from orgs.permissions import Permission
 
@@ -68,6 +68,48 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         return job.result
 
 
+class JobActor(StrictSerializer):
+    """Whoever asked for a change of a job, as audit names them."""
+
+    type = serializers.ChoiceField(AuditEvent.Actor.choices, source="actor_type")
+    id = serializers.UUIDField(source="actor_id", allow_null=True)
+    label = serializers.CharField(source="actor_label")  # type: ignore[assignment]  # a field
+
+
+class JobEventSerializer(serializers.ModelSerializer[JobEvent]):
+    """A line of a job's log: what happened, how the job stood then, `took_s` from start to end."""
+
+    actor = serializers.SerializerMethodField()
+    took_s = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobEvent
+        fields = [
+            "id",
+            "kind",
+            "run",
+            "actor",
+            "state",
+            "done",
+            "failed",
+            "total",
+            "why",
+            "next_at",
+            "took_s",
+            "created_at",
+        ]
+
+    @extend_schema_field(JobActor(allow_null=True))
+    def get_actor(self, event: JobEvent) -> Any:
+        """Return who asked for it; nobody does for what a worker did."""
+        return JobActor(event).data if event.actor_type else None
+
+    @extend_schema_field({"type": ["number", "null"]})
+    def get_took_s(self, event: JobEvent) -> float | None:
+        """Return how long it took, in seconds."""
+        return None if event.took is None else event.took.total_seconds()
+
+
 class JobViewSet(OrgViewSet[Job]):
     """Follow background work, stop it, and have it tried again.
 
@@ -75,7 +117,7 @@ class JobViewSet(OrgViewSet[Job]):
     """
 
     queryset = Job.objects.all()
-    required: ClassVar = {"list": OWN, "retrieve": OWN, "cancel": OWN, "retry": OWN}
+    required: ClassVar = dict.fromkeys(("list", "retrieve", "events", "cancel", "retry"), OWN)
 
     def get_queryset(self) -> QuerySet[Job]:
         """Narrow to what the caller may see."""
@@ -94,6 +136,14 @@ class JobViewSet(OrgViewSet[Job]):
     def retrieve(self, _request: Request, **_ids: UUID) -> Response:
         """Show how far a job is, and what came of it."""
         return Response(JobSerializer(self.get_object()).data)
+
+    @documented(query=PageQuery, answers=page_of(JobEventSerializer))
+    def events(self, _request: Request, **_ids: UUID) -> Response:
+        """List what happened to a job, newest first; the newest 200 are kept."""
+        job = self.get_object()
+        events = JobEvent.objects.filter(org=job.org_id, job=job)
+        query = self.read_query(PageQuery)
+        return self.page(events, query, JobEventSerializer().to_representation)
 
     @documented(takes=Reason, answers=JobSerializer, refuses={409: ["JOB_FINISHED"]})
     def cancel(self, request: Request, **_ids: UUID) -> Response:

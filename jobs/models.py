@@ -161,6 +161,16 @@ class Job(TenantModel):
         return self.state == self.State.RUNNING and is_late
 
     @property
+    def was_lost(self) -> bool:
+        """Whether it runs, but its worker neither ended it nor gave way since it was heard of.
+
+        Who gives way makes it due anew, after the last that was heard.
+        """
+        heard, due = self.heartbeat_at, self.run_after
+        is_due_since = heard is not None and due is not None and due < heard
+        return self.state == self.State.RUNNING and is_due_since
+
+    @property
     def is_retryable(self) -> bool:
         """Whether asking for it again makes sense."""
         return self.state in RETRYABLE
@@ -203,6 +213,49 @@ class JobChunk(TenantModel):
 
     def __str__(self) -> str:
         return f"chunk {self.number} of {self.job_id}"
+
+
+class JobEvent(TenantModel):
+    """One line of a job's log, written in the transaction of the change that it tells of.
+
+    The newest 200 of a job are kept. It holds ids, counts and `why` as the job does, no texts.
+    """
+
+    class Kind(models.TextChoices):
+        """Taken over: its worker was lost, another goes on. A job that gives way writes no line."""
+
+        QUEUED = "queued"
+        STARTED = "started"
+        STUMBLED = "stumbled"
+        TAKEN_OVER = "taken_over"
+        CANCEL_ASKED = "cancel_asked"
+        RETRIED = "retried"
+        ENDED = "ended"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_constraint=False)
+    kind = EnumField(choices=Kind)
+    run = models.PositiveIntegerField(help_text="Which start of a worker it belongs to.")
+    actor_type = EnumField(choices=AuditEvent.Actor, null=True, blank=True)
+    actor_id = models.UUIDField(null=True, blank=True)
+    actor_label = models.CharField(max_length=255, blank=True)
+    state = EnumField(choices=Job.State, help_text="How the job stood then.")
+    done = models.PositiveBigIntegerField()
+    failed = models.PositiveBigIntegerField()
+    total = models.PositiveBigIntegerField(null=True, blank=True)
+    why = models.CharField(max_length=MAX_WHY, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True, help_text="When it is tried again.")
+    took = models.DurationField(null=True, blank=True, help_text="From its start to its end.")
+
+    objects = OrgQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index(fields=["org", "job", "-created_at", "-id"], name="job_events_by_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.job_id}"
 
 
 UNFINISHED = (Job.State.QUEUED, Job.State.RUNNING)

@@ -21,6 +21,7 @@ from ibex.errors import DomainError
 from ibex.tenancy import tenant
 from jobs import services
 from jobs.errors import JobTaken
+from jobs.events import Kind, note
 from jobs.models import Job
 from jobs.registry import find_kind
 from orgs.audit import Actor
@@ -131,13 +132,17 @@ def _begin(org_id: UUID, job_id: UUID) -> Run | None:
 
 
 def _start(row: Job) -> None:
+    """Write a start into the row, and into its log unless the job had only given way."""
     now = timezone.now()
+    begins, was_lost = row.state == State.QUEUED, row.was_lost
     row.state = State.RUNNING
     row.started_at = row.started_at or now
     row.heartbeat_at = now
     row.claimed_until = now + due.lease()
     row.runs += 1
     row.stumbles += 1
+    if begins or was_lost:
+        note(row, Kind.TAKEN_OVER if was_lost else Kind.STARTED)
 
 
 def _run_of(row: Job) -> Run:
@@ -217,6 +222,7 @@ def _stumble(run: Run, why: str) -> None:
         row.state, row.why = State.QUEUED, f"Trying again after: {why}"
         row.run_after = timezone.now() + FIRST_WAIT * 2 ** (row.stumbles - 1)
         row.claimed_until = None
+        note(row, Kind.STUMBLED, why=why, next_at=row.run_after)
 
     _change(run, change)
 

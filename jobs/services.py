@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents.models import Agent
 from ibex.tenancy import tenant
 from jobs.errors import JobFinished, JobKeyReused, JobNotRetryable
+from jobs.events import Kind, note
 from jobs.models import MAX_WHY, Job
 from jobs.registry import find_kind
 from orgs import audit
@@ -78,6 +79,7 @@ def cancel_job(*, job: Job, actor: Actor, reason: str = "") -> Job:
         if row.cancel_requested_at is not None:
             return row
         row.cancel_requested_at = timezone.now()
+        note(row, Kind.CANCEL_ASKED, by=actor)
         if row.state == State.QUEUED:
             end(row, State.CANCELLED)
         row.save()
@@ -109,6 +111,7 @@ def retry_job(*, job: Job, actor: Actor, held: Permission, reason: str = "") -> 
         row.finished_at = row.cancel_requested_at = row.seen_at = None
         row.retries += 1
         row.save()
+        note(row, Kind.RETRIED, by=actor)
         audit.record(
             "job.retry", row, actor=actor, before=before, reason=reason, subject=row.subject
         )
@@ -131,7 +134,7 @@ def mark_seen(*, org_id: UUID, operator_id: UUID, job_id: UUID | None = None) ->
 
 
 def end(job: Job, state: str, *, why: str = "", result: dict[str, Any] | None = None) -> None:
-    """Write a job's end into its row, which the caller holds locked and saves.
+    """Write a job's end into its log, and into its row, which the caller holds locked and saves.
 
     Without a `result`, what came of it so far stays.
     """
@@ -143,11 +146,13 @@ def end(job: Job, state: str, *, why: str = "", result: dict[str, Any] | None = 
         job.result = result
     if state == State.DONE:
         job.chunks.all().delete()
+    note(job, Kind.ENDED, why=job.why)
 
 
 def _save(job: Job) -> Job:
     job.full_clean()
     job.save(force_insert=True)
+    note(job, Kind.QUEUED, by=job.owner)
     return job
 
 
@@ -160,6 +165,7 @@ def _insert(job: Job) -> Job:
             with transaction.atomic():
                 job.full_clean(validate_constraints=False)
                 job.save(force_insert=True)
+                note(job, Kind.QUEUED, by=job.owner)
         except IntegrityError:
             known = same.get()
         else:

@@ -16,8 +16,9 @@ from ibex.errors import DomainError
 from ibex.forms import ReasonForm
 from ibex.http import page_or_fragment, read_page, render_list, wants_fragment
 from jobs import services
+from jobs.events import MAX_EVENTS
 from jobs.filters import JobFilter
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobEvent, JobQuerySet
 from jobs.registry import find_kind
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
@@ -132,6 +133,7 @@ def _detail(
     context = {
         "job": row,
         **_kind(row),
+        "events": JobEvent.objects.filter(org=row.org_id, job=row)[:MAX_EVENTS],
         "may_retry": not Permission(row.needs) & ~request.access.permissions,
         **more,
     }

@@ -17,7 +17,7 @@ from agents.models import Agent
 from analytics.models import ExtractionRecord, HourOfCalls, LateHour, RequestRecord
 from control.models import Acknowledgement, Event
 from directives.models import Directive, DirectiveDraft, DirectiveVersion
-from jobs.models import Job, JobChunk
+from jobs.models import Job, JobChunk, JobEvent
 from memories.models import (
     CorpusStatistics,
     DeadLetter,
@@ -170,6 +170,7 @@ TABLES = [
     TableStore("audit", AuditEvent, column("subject_details__subject")),
     TableStore("jobs", Job, column("subject")),
     TableStore("job chunks", JobChunk, column("job__subject")),
+    TableStore("job events", JobEvent, column("job__subject")),
     TableStore("agents", Agent, without_subject=OF_OPERATORS),
     TableStore("directives", Directive, without_subject=OF_OPERATORS),
     TableStore("directive versions", DirectiveVersion, without_subject=OF_OPERATORS),

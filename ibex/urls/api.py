@@ -92,6 +92,7 @@ dead_letters = [
 jobs = [
     path("jobs", JobViewSet.as_view({"get": "list"})),
     path("jobs/<uuid:pk>", JobViewSet.as_view({"get": "retrieve"})),
+    path("jobs/<uuid:pk>/events", JobViewSet.as_view({"get": "events"})),
     path("jobs/<uuid:pk>/cancel", JobViewSet.as_view({"post": "cancel"})),
     path("jobs/<uuid:pk>/retry", JobViewSet.as_view({"post": "retry"})),
 ]

@@ -78,7 +78,7 @@ def status(row: Any, field: str = "status") -> SafeString:
 def moment(at: datetime | None, form: str = "full") -> SafeString:
     """Write a time in the operator's zone, with UTC to point at.
 
-    `short` leaves out this year, `clock` the day.
+    `short` leaves out this year, `clock` the day; `second` is full to the second.
     """
     if at is None:
         return format_html('<span class="quiet">{}</span>', "never")
@@ -87,8 +87,9 @@ def moment(at: datetime | None, form: str = "full") -> SafeString:
     day = f"{at.day} {at:%b}"
     if form != "short" or at.year != timezone.now().year:
         day += f" {at.year}"
-    words = f"{at:%H:%M:%S}" if form == "clock" else f"{day}, {at:%H:%M}"
-    suffix = f" {at:%Z}" if form == "full" else ""
+    clock = f"{at:%H:%M:%S}" if form in {"clock", "second"} else f"{at:%H:%M}"
+    words = clock if form == "clock" else f"{day}, {clock}"
+    suffix = f" {at:%Z}" if form in {"full", "second"} else ""
     return format_html(
         '<time datetime="{}" title="{} UTC">{}{}</time>',
         at.isoformat(),

@@ -10,6 +10,7 @@ from agents.services import create_agent
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
 from jobs.api import accepted
+from jobs.events import note
 from orgs.models import AuditEvent
 from orgs.permissions import ALL, MEMBER, Permission
 from tests.api.conftest import Api, MakeApi, refused
@@ -134,3 +135,20 @@ def test_the_list_reads_a_fixed_number_of_queries(
             alice.get(PATH)
         for _ in range(3):
             make_job(world.scout)
+
+
+def test_the_log_of_a_job_is_paged_newest_first(world: World, alice: Api, mallory: Api) -> None:
+    job = make_job(world.scout)
+    with tenant(world.acme):
+        note(job, "queued", by=TESTS)
+        note(job, "started")
+    path = f"{PATH}/{job.pk}/events"
+    page = alice.get(f"{path}?limit=1").json()
+    assert [(row["kind"], row["actor"]) for row in page["items"]] == [("started", None)]
+    rest = alice.get(f"{path}?cursor={page['next_cursor']}").json()
+    (queued,) = rest["items"]
+    assert queued["actor"] == {"type": "system", "id": None, "label": "tests"}
+    assert (queued["state"], queued["done"], queued["took_s"]) == ("queued", 0, None)
+    assert rest["next_cursor"] is None
+    refused(alice.get(f"{path}?limit=0"), 400, "VALIDATION_ERROR")
+    refused(mallory.get(path), 404, "NOT_FOUND")

@@ -123,6 +123,7 @@ def test_the_routes_are_these() -> None:
         "GET /api/v1/invitations",
         "GET /api/v1/jobs",
         "GET /api/v1/jobs/<uuid:pk>",
+        "GET /api/v1/jobs/<uuid:pk>/events",
         "GET /api/v1/members",
         "GET /api/v1/members/<uuid:pk>",
         "GET /api/v1/memories",

@@ -157,6 +157,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     "/directives/": (13, more_agents),
     "/jobs/": (12, more_jobs),
     "/jobs/bell/": (8, more_jobs),
+    "/status/": (11, more_jobs),
     "/dead-letters/": (12, more_dead_letters),
     "/audit/": (14, more_events),
     "/palette/": (7, more_agents),
@@ -175,7 +176,7 @@ LISTS: dict[str, tuple[int, Grow]] = {
     f"{SESSION}peek/": (15, more_turns),
 }
 """Pages with a list: how many queries they take, and what makes the list longer."""
-SHORT = {"/jobs/bell/", "/palette/", f"{SESSION}peek/"}
+SHORT = {"/jobs/bell/", "/palette/", "/status/", f"{SESSION}peek/"}
 """Parts of pages that show a number, or a few rows alone."""
 
 

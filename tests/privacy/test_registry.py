@@ -14,7 +14,8 @@ from agents.models import Agent
 from analytics.models import ExtractionRecord, RequestRecord
 from ibex.ids import uuid7
 from ibex.tenancy import tenant
-from jobs.models import Job, JobChunk
+from jobs.events import note
+from jobs.models import Job, JobChunk, JobEvent
 from memories.models import (
     DeadLetter,
     Memory,
@@ -152,6 +153,7 @@ def live(agent: Agent, subject: str, mark: str) -> None:
     job = make_job(agent, subject=subject)
     with tenant(agent.org_id):
         JobChunk.objects.create(org_id=agent.org_id, job=job, number=0, row_ids=[uuid7()])
+        note(job, JobEvent.Kind.QUEUED)
     with tenant(agent.org_id):
         query = urlencode({"status": "active", "subject": subject})
         SavedView.objects.create(
@@ -258,6 +260,7 @@ def test_the_personal_stores_are_these() -> None:
         DeadLetter,
         Job,
         JobChunk,
+        JobEvent,
         RequestRecord,
         ExtractionRecord,
     }
