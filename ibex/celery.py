@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import setup_logging
 from django.conf import settings
 
@@ -77,6 +78,10 @@ app.conf.update(
         "purge changes": {
             "task": "control.tasks.purge_changes",
             "schedule": timedelta(hours=1),
+        },
+        "forget rows of jobs": {
+            "task": "jobs.tasks.forget_rows",
+            "schedule": crontab(hour=3, minute=10),  # by the clock: a beat forgets when it began
         },
     },
     beat_max_loop_interval=1,

@@ -21,6 +21,9 @@ OWN = Permission(0)
 """Everybody has their own jobs; those of others need JobManage, which the queryset looks at."""
 
 
+REFUSED_AGAIN = {409: ["JOB_NOT_RETRYABLE", "JOB_ROWS_FORGOTTEN"]}
+
+
 class JobOwner(StrictSerializer):
     """Whoever asked for a job, as audit names them."""
 
@@ -60,6 +63,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "started_at",
             "heartbeat_at",
             "finished_at",
+            "rows_forgotten_at",
         ]
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
@@ -153,7 +157,7 @@ class JobViewSet(OrgViewSet[Job]):
         job = services.cancel_job(job=job, actor=self.caller.actor, reason=reason)
         return Response(JobSerializer(job).data)
 
-    @documented(takes=Reason, answers=JobSerializer, refuses={409: ["JOB_NOT_RETRYABLE"]})
+    @documented(takes=Reason, answers=JobSerializer, refuses=REFUSED_AGAIN)
     def retry(self, request: Request, **_ids: UUID) -> Response:
         """Have a job tried again that failed, was cancelled, or went through only in part."""
         job = self.get_object()

@@ -25,6 +25,19 @@ class JobNotRetryable(DomainError):
         super().__init__(f"The job is {state}; there is nothing to try again.")
 
 
+class JobRowsForgotten(DomainError):
+    """What a job was to change is kept for 30 days after its end, and then not known any more."""
+
+    code = "JOB_ROWS_FORGOTTEN"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The rows that it was to change are not known any more: it ended over 30 days ago. "
+            "Choose them again."
+        )
+
+
 class JobKeyReused(DomainError):
     """An idempotency key names one job; the same key with other parameters is a mistake."""
 

@@ -103,6 +103,9 @@ class Job(TenantModel):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+    rows_forgotten_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the rows it was to change are not known."
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -136,6 +139,13 @@ class Job(TenantModel):
                 fields=["org", "owner_id"],
                 name="jobs_unread",
                 condition=Q(finished_at__isnull=False, seen_at=None),
+            ),
+            models.Index(
+                fields=["finished_at"],
+                name="jobs_ended_in_part",
+                condition=Q(
+                    finished_at__isnull=False, state__in=["failed", "cancelled", "partial"]
+                ),
             ),
         ]
 
@@ -173,7 +183,7 @@ class Job(TenantModel):
     @property
     def is_retryable(self) -> bool:
         """Whether asking for it again makes sense."""
-        return self.state in RETRYABLE
+        return self.state in RETRYABLE and self.rows_forgotten_at is None
 
     @property
     def starts_over(self) -> bool:
@@ -199,7 +209,8 @@ class Job(TenantModel):
 class JobChunk(TenantModel):
     """The next rows that a job is to change, frozen when they were confirmed.
 
-    Kept until the job went through without a failure, so that it can be tried again.
+    Kept until the job went through without a failure, or ended otherwise 30 days ago, so that it
+    can be tried again.
     """
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="chunks", db_constraint=False)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents.models import Agent
 from ibex.tenancy import tenant
-from jobs.errors import JobFinished, JobKeyReused, JobNotRetryable
+from jobs.errors import JobFinished, JobKeyReused, JobNotRetryable, JobRowsForgotten
 from jobs.events import Kind, note
 from jobs.models import MAX_WHY, Job
 from jobs.registry import find_kind
@@ -94,11 +94,13 @@ def retry_job(*, job: Job, actor: Actor, held: Permission, reason: str = "") -> 
     """Make a job due again that failed, was cancelled or went through in part.
 
     A job that went through starts over, for what failed may be anywhere in it, and so does one of
-    which nothing was done; the others go on where they stopped. Raises `JobNotRetryable`, and
-    `InsufficientPermissions` for who may not do what the job does.
+    which nothing was done; the others go on where they stopped. Raises `JobNotRetryable`,
+    `JobRowsForgotten`, and `InsufficientPermissions` for who may not do what the job does.
     """
     with tenant(job.org_id):
         row = Job.objects.select_for_update().get(pk=job.pk)
+        if row.rows_forgotten_at is not None:
+            raise JobRowsForgotten
         if not row.is_retryable:
             raise JobNotRetryable(row.state)
         if missing := Permission(row.needs) & ~held:

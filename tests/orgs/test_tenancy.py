@@ -25,6 +25,7 @@ DEFINERS = {
     "ibex_control_since",
     "ibex_count_hours",
     "ibex_ensure_partitions",
+    "ibex_forget_job_rows",
     "ibex_invitation",
     "ibex_memberships",
     "ibex_note_change",
