@@ -8,6 +8,7 @@ from uuid import UUID
 from pgvector.django import CosineDistance
 
 from ibex.differences import Piece, word_changes
+from ibex.keyset import NEWEST_FIRST, Page, take_page
 from memories.models import ItemKind, Memory, MemoryRelationship, MemoryVersion, Recall
 from sessions import bodies
 from sessions.errors import UnreadableBody
@@ -112,13 +113,16 @@ def versions(memory: Memory) -> list[Version]:
     return shown
 
 
-def recalls(memory: Memory) -> list[Recall]:
-    """Return the latest turns whose prompt held a memory."""
+def recalls(memory: Memory, cursor: str | None = None) -> Page[Recall]:
+    """Return the turns whose prompt held a memory, the latest first, a page at a time.
+
+    Raises `MalformedCursor`.
+    """
     rows = Recall.objects.filter(
         org=memory.org_id, item_id=memory.pk, kind=ItemKind.MEMORY
     ).select_related("turn__session")
     unread = rows.defer("turn__request", "turn__completion", "turn__assembly", "turn__injected")
-    return list(unread.order_by("-created_at", "-id")[:MAX_RECALLS])
+    return take_page(unread, limit=MAX_RECALLS, cursor=cursor, order=NEWEST_FIRST)
 
 
 def edges(memory: Memory) -> Iterator[Edge]:

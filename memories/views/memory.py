@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -15,11 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 from ibex.errors import DomainError
 from ibex.forms import ReasonForm
 from ibex.http import page_or_fragment, wants_fragment
+from ibex.keyset import MalformedCursor, Page
 from ibex.notices import tell
 from memories import services
 from memories.browsing import comparing, detail, raw
 from memories.forms import TagForm
-from memories.models import Memory
+from memories.models import Memory, Recall
 from memories.views.undo import undo_if_changed
 from orgs.access import OrgRequest, operator_page
 from orgs.permissions import Permission
@@ -140,7 +141,7 @@ def show(
         "sources": detail.sources(row),
         "versions": versions,
         "comparison": comparing.chosen(row, request.GET.get("base"), request.GET.get("head")),
-        "recalls": detail.recalls(row),
+        "recalls": _recalls(request, row),
         "edges": list(detail.edges(row)),
         "neighbours": detail.neighbours(row),
         "raw": raw.document(row) if request.GET.get("raw") else None,
@@ -148,6 +149,14 @@ def show(
     }
     template = page_or_fragment(request, "memories/memory.html", "memories/_memory.html")
     return render(request, template, context, status=status)
+
+
+def _recalls(request: OrgRequest, row: Memory) -> Page[Recall]:
+    """Read the page of the recall log that the URL names; a cursor of none is a missing page."""
+    try:
+        return detail.recalls(row, request.GET.get("recalls") or None)
+    except MalformedCursor:
+        raise Http404 from None
 
 
 def _carry_out(

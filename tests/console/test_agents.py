@@ -51,7 +51,7 @@ def test_an_agents_page_says_what_its_memories_are_good_for(world: World, sign_i
     client = sign_in(world.alice)
     for path in (part, f"{page}?figures=on"):
         text = client.get(path).content.decode()
-        assert "of the newest 1 over a week old" in text, path
+        assert "Of the newest 1 memory over a week old" in text, path
         assert f'href="{page}memories/?junk=never_recalled">1<' in text, path
         assert f'href="{page}memories/?junk=vague">1<' in text, path
         assert f'href="{page}memories/?junk=transient">0<' in text, path

@@ -1,13 +1,18 @@
 """One memory in the console: where it came from, how it changed, and changing it."""
 
+import re
+
 import pytest
 
 from ibex.tenancy import tenant
+from memories.browsing import detail
+from memories.learning.recalls import note_recalls
 from memories.models import Memory, MemoryVersion
 from memories.services import edit_memory, write_memory
 from orgs.models import AuditEvent
 from tests.conftest import TESTS, SignIn, World
 from tests.console.conftest import Story
+from tests.sessions.turns import record_turn
 
 BECAUSE = {"reason": "It is wrong."}
 
@@ -33,6 +38,26 @@ def test_a_memory_shows_the_turns_that_used_it(world: World, sign_in: SignIn, st
     text = sign_in(world.alice).get(page(story)).content.decode()
     assert f"/sessions/{story.session.pk}/?begin=1#turn-1" in text
     assert "0.91" in text
+
+
+def test_the_recall_log_goes_back_page_by_page(
+    world: World, sign_in: SignIn, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detail, "MAX_RECALLS", 2)
+    used = story.asked.injected
+    turns = [record_turn(story.session, f"{number}?", injected=used) for number in range(2)]
+    with tenant(world.acme):
+        note_recalls([story.asked, *turns])
+    client, seen, address = sign_in(world.alice), [], page(story)
+    while address:
+        log = client.get(address).content.decode().split('id="recalls"')[1].split("</section>")[0]
+        seen.append(re.findall(r">Turn (\d+)</a>", log))
+        links = re.findall(r'href="([^"]*)">Earlier recalls', log)
+        assert ("Latest recalls" in log) == (len(seen) > 1)
+        address = links[0] if links else ""
+    assert seen == [["3", "2"], ["1"]]
+    assert f'href="/sessions/{story.session.pk}/turns/1/why/"' in log
+    assert client.get(f"{page(story)}?recalls=nonsense").status_code == 404
 
 
 def test_versions_show_what_changed(world: World, sign_in: SignIn, story: Story) -> None:
