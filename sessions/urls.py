@@ -30,6 +30,7 @@ urlpatterns = [
         for part in ("request", "answer")
     ],
     path(f"{TURN}pieces/<int:number>/", views.turn_piece, name="turn-piece"),
+    path(f"{TURN}prompt/", views.turn_prompt, name="turn-prompt"),
     path(f"{TURN}why/", views.why, name="why"),
     *[
         path(

@@ -41,7 +41,7 @@ from sessions.jobs import KIND
 from sessions.models import Session, Turn
 from sessions.replay import Replay, ask_again, question_of
 from sessions.searching import find_in_session
-from sessions.why import explain
+from sessions.why import explain, prompt_of
 
 EXPLAINS = Permission.SESSION_READ | Permission.TRACE_READ | Permission.MEMORY_READ
 PEEKED_TURNS = 3
@@ -173,6 +173,14 @@ def turn_piece(request: OrgRequest, session_id: UUID, index: int, number: int) -
     if wants_fragment(request):
         return render(request, "sessions/_piece_text.html", {"piece": pieces[number]})
     return _plain(pieces[number].text.encode())
+
+
+@require_GET
+@operator_page(EXPLAINS)
+def turn_prompt(request: OrgRequest, session_id: UUID, index: int) -> HttpResponse:
+    """Show a turn's context as the model saw it, by its parts, for its place in the session."""
+    row = _turn(request, session_id, index)
+    return render(request, "sessions/_prompt.html", {"prompt": prompt_of(row), "turn": row})
 
 
 @require_GET

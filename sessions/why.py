@@ -130,15 +130,12 @@ def explain(session: Session, turn: Turn) -> Explanation:
     view = read_turn(session, turn)
     texts = _Texts.of(turn, noted_candidates(turn))
     taken = texts.taken()
-    candidates = [texts.candidate(one) for one in taken if one.text is not None]
-    block = block_text(candidates)
-    known = int(number(noted.get("pool")))
     timings = noted.get("timings")
     laps = timings if isinstance(timings, dict) else {}
     level = str(noted.get("level") or "")
     return Explanation(
         view=view,
-        prompt=read_prompt(turn, block, view.block_tokens, known),
+        prompt=texts.prompt(taken),
         taken=taken,
         missed=texts.missed(),
         laps=_laps(laps),
@@ -146,8 +143,14 @@ def explain(session: Session, turn: Turn) -> Explanation:
         level_words=LEVELS.get(level, ""),
         reason=str(noted.get("reason") or noted.get("error") or ""),
         total_ms=number(laps.get("total_ms")),
-        known=known,
+        known=int(number(noted.get("pool"))),
     )
+
+
+def prompt_of(turn: Turn) -> Prompt:
+    """Return a turn's context as the model saw it, by its parts."""
+    texts = _Texts.of(turn, noted_candidates(turn))
+    return texts.prompt(texts.taken())
 
 
 class _Texts:
@@ -156,6 +159,7 @@ class _Texts:
     def __init__(self, turn: Turn, noted: dict[UUID, dict[str, Any]], injected: list[UUID]) -> None:
         self.noted = noted
         self.injected = injected
+        self.turn = turn
         ids = {*noted, *injected}
         memories = Memory.objects.filter(org=turn.org_id, pk__in=ids)
         passages = Passage.objects.filter(org=turn.org_id, pk__in=ids)
@@ -190,6 +194,13 @@ class _Texts:
             self._weighed(pk, rank, _why_not(self.noted[pk]))
             for rank, pk in enumerate(left, start=first)
         ]
+
+    def prompt(self, taken: list[Weighed]) -> Prompt:
+        """Divide the turn's prompt into its parts; `taken` stood in its block."""
+        noted = self.turn.assembly if isinstance(self.turn.assembly, dict) else {}
+        block = block_text([self.candidate(one) for one in taken if one.text is not None])
+        tokens, known = int(number(noted.get("tokens"))), int(number(noted.get("pool")))
+        return read_prompt(self.turn, block, tokens, known)
 
     def candidate(self, one: Weighed) -> Candidate:
         """Build what the formatter takes."""

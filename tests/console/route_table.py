@@ -124,6 +124,7 @@ ORG: dict[str, Row] = {
     f"{TURN}/request/": shown(P.SESSION_READ),
     f"{TURN}/answer/": shown(P.SESSION_READ),
     f"{TURN}/pieces/<int:number>/": shown(P.SESSION_READ),
+    f"{TURN}/prompt/": shown(CAN_EXPLAIN),
     f"{TURN}/why/": shown(CAN_EXPLAIN),
     f"{TURN}/why/memories/{MEMORY}/pin/": done(CAN_EXPLAIN | P.MEMORY_WRITE),
     f"{TURN}/why/memories/{MEMORY}/unpin/": done(CAN_EXPLAIN | P.MEMORY_WRITE),

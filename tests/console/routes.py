@@ -77,6 +77,7 @@ NO_PAGE: dict[str, str] = {
     f"/memories/{MEMORY}/peek/": "a part of a list",
     f"/sessions/{SESSION}/peek/": "a part of a list",
     f"/sessions/{SESSION}/tail/": "a part of a session",
+    f"{TURN}/prompt/": "a part of a session",
     f"{TURN}/": "leads to its place in the session",
     f"{TURN}/request/": "plain text",
     f"{TURN}/answer/": "plain text",

@@ -81,6 +81,25 @@ def test_the_prompt_is_shown_by_its_parts(world: World, sign_in: SignIn, story: 
         assert words in text, words
 
 
+def test_the_context_of_each_turn_opens_in_the_session(
+    world: World, sign_in: SignIn, story: Story
+) -> None:
+    asked(story.session, [story.memory], directive_version=1, tokens_in=500)
+    client, session = sign_in(world.alice), f"/sessions/{story.session.pk}/"
+    page = client.get(session).content.decode().split('id="turn-2"')[1]
+    assert f'hx-get="{session}turns/2/prompt/"' in page
+    assert f'href="{session}turns/2/why/#saw-2"' in page
+    part = client.get(f"{session}turns/2/prompt/").content.decode()
+    assert "<html" not in part
+    for text in (part, why(story.session, 2, sign_in, world)):
+        assert 'id="saw-2"' in text
+        assert 'class="prompt-bar"' in text
+        assert "Memories, 1 of 41" in text
+        assert f"&lt;memory id=&quot;{story.memory.pk}&quot;" in text
+    assert client.get(f"{session}turns/9/prompt/").status_code == 404
+    assert sign_in(world.mallory).get(f"{session}turns/2/prompt/").status_code == 404
+
+
 def test_tools_and_system_messages_are_parts_too(world: World, sign_in: SignIn) -> None:
     session = make_session(world.scout)
     said = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
