@@ -89,14 +89,21 @@
     setTimeout(end, UNDO_MS);
   };
 
-  /* Copy buttons, only where the browser lets us. */
+  /* Copy buttons, only where the browser lets us. `data-copy` names what is on the page, without the
+     space around it; `data-copy-from` is an address, whose text is copied to the letter. */
+  const fetched = async (address) => {
+    const answer = await fetch(address);
+    if (!answer.ok) throw new Error(answer.statusText);
+    return answer.text();
+  };
+  const textFor = ({ copy, copyFrom }) => copyFrom ? fetched(copyFrom) : document.getElementById(copy).textContent.trim();
   const offerCopy = (button) => {
     if (!navigator.clipboard) return;
     button.hidden = false;
     button.addEventListener("click", async () => {
       const polite = document.getElementById("polite");
       try {
-        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+        await navigator.clipboard.writeText(await textFor(button.dataset));
         polite.textContent = "Copied.";
         button.classList.add("copied");
         setTimeout(() => button.classList.remove("copied"), 1500);
@@ -107,7 +114,7 @@
   /* The page's own, and whatever a swap brings later. */
   const prepared = new WeakSet();
   const prepare = () => {
-    for (const [marked, begin] of [["[data-undo]", endLater], ["[data-copy]", offerCopy]])
+    for (const [marked, begin] of [["[data-undo]", endLater], ["[data-copy], [data-copy-from]", offerCopy]])
       for (const element of document.querySelectorAll(marked)) {
         if (!prepared.has(element)) begin(element);
         prepared.add(element);
