@@ -21,6 +21,7 @@ from directives.models import (
 )
 from directives.pushes import push_status
 from directives.serializers import (
+    Copy,
     DiffQuery,
     DiffSerializer,
     DirectiveSerializer,
@@ -175,12 +176,13 @@ class DirectiveDraftViewSet(AgentsDirective):
 
 
 class DirectiveVersionViewSet(AgentsDirective):
-    """Look back on what was pushed."""
+    """Look back on what was pushed, and take it elsewhere."""
 
     required: ClassVar = {
         "list": Permission.DIRECTIVE_READ,
         "retrieve": Permission.DIRECTIVE_READ,
         "diff": Permission.DIRECTIVE_READ,
+        "copy": Permission.DIRECTIVE_WRITE,
     }
 
     @documented(query=VersionQuery, answers=page_of(ListedVersionSerializer))
@@ -197,6 +199,22 @@ class DirectiveVersionViewSet(AgentsDirective):
     def retrieve(self, _request: Request, number: int, **_ids: UUID) -> Response:
         """Show one version with its text."""
         return Response(VersionSerializer(self.find(self.get_object(), number)).data)
+
+    @documented(
+        takes=Copy,
+        answers=DraftSerializer,
+        refuses={409: ["AGENT_ARCHIVED", "DRAFT_CONFLICT"]},
+    )
+    def copy(self, request: Request, number: int, **_ids: UUID) -> Response:
+        """Make a version the caller's own draft for another agent, on top of what that one runs.
+
+        A draft that the caller has there is replaced only if the body names its save.
+        """
+        version = self.find(self.get_object(), number)
+        said = self.read(Copy, request.data)
+        to, actor = said.pop("to_agent_id"), self.caller.actor
+        draft = services.copy_version(version=version, to=to, actor=actor, **said)
+        return Response(DraftSerializer(draft).data)
 
     @documented(query=DiffQuery, answers=DiffSerializer, refuses={400: ["VALIDATION_ERROR"]})
     def diff(self, _request: Request, **_ids: UUID) -> Response:

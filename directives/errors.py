@@ -48,6 +48,16 @@ class DirectiveConflict(DomainError):
         super().__init__(f"Version {active} is active since you {began}. Compare, then push again.")
 
 
+class CopyToItself(DomainError):
+    """A version is copied to another agent; on its own it is edited from, or rolled back to."""
+
+    code = "VALIDATION_ERROR"
+    param = "to_agent_id"
+
+    def __init__(self) -> None:
+        super().__init__("A version is copied to another agent than its own.")
+
+
 class PushReplaced(DomainError):
     """Another version is active: nobody is to be told of this one again."""
 

@@ -1,6 +1,7 @@
 """The forms of a directive: what is being written, and why it is pushed."""
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 from django import forms
 
@@ -84,6 +85,29 @@ class CopyVersionForm(OnDraftForm):
     """A copy of a version, written on top of the one that was active on the page; 0 for none."""
 
     base_version = forms.IntegerField(min_value=NEVER_PUSHED, widget=forms.HiddenInput)
+
+
+class FindAgentForm(forms.Form):
+    """Words of the name of the agent that one looks for; empty looks for none."""
+
+    name = forms.CharField(max_length=255, required=False)
+
+
+class CopyToAgentForm(OnDraftForm):
+    """A copy of a version as one's own draft for another agent; without a revision, the first."""
+
+    agent = forms.UUIDField()
+    revision = forms.IntegerField(min_value=0, required=False, widget=forms.HiddenInput)
+
+    @property
+    def agent_id(self) -> UUID | None:
+        """The agent that was chosen."""
+        return cast("UUID | None", self.cleaned_data.get("agent"))
+
+    def said(self) -> dict[str, Any]:
+        """Return which save `copy_version` replaces."""
+        data = self.cleaned_data
+        return {"draft_id": data["draft"], "revision": data["revision"] or 0}
 
 
 class WhyForm(forms.Form):

@@ -5,10 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.models import Agent
 from directives.models import MAX_REASON, NEVER_PUSHED, Directive, DirectiveDraft, DirectiveVersion
 from directives.pushes import ProxyRow, PushStatus
 from directives.usage import SAMPLE, Usage
-from ibex.api import PageQuery, StrictSerializer, Text
+from ibex.api import OrgRelatedField, PageQuery, StrictSerializer, Text
 from ibex.counts import CAP
 
 MAX_NUMBER = 2**31 - 1
@@ -39,6 +40,18 @@ class NewVersion(Why):
     content = Text(trim_whitespace=False)
     base_version = Number()
     injection_mode = serializers.ChoiceField(Directive.InjectionMode.choices, required=False)
+
+
+class Copy(StrictSerializer):
+    """The agent whose draft of the caller's own becomes a version.
+
+    `revision` and `draft_id` name the save that it replaces, as for a draft; without them the
+    caller has none there, or one that reads like the version.
+    """
+
+    to_agent_id = OrgRelatedField(queryset=Agent.objects.all())
+    revision = serializers.IntegerField(default=0, min_value=0, max_value=MAX_NUMBER)
+    draft_id = serializers.UUIDField(required=False, allow_null=True)
 
 
 class RollBack(Why):

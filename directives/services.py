@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents.errors import AgentArchived
 from agents.models import Agent
 from directives.errors import (
+    CopyToItself,
     DirectiveBlank,
     DirectiveConflict,
     DirectiveSize,
@@ -20,6 +21,7 @@ from directives.errors import (
 from directives.models import (
     MAX_BYTES,
     MAX_DRAFT_BYTES,
+    MAX_REASON,
     NEVER_PUSHED,
     Directive,
     DirectiveDraft,
@@ -174,6 +176,43 @@ def save_draft(
         draft.full_clean()
         draft.save()
     return draft
+
+
+def copy_version(
+    *,
+    version: DirectiveVersion,
+    to: Agent,
+    actor: Actor,
+    revision: int = 0,
+    draft_id: UUID | None = None,
+) -> DirectiveDraft:
+    """Make a version `actor`'s own draft for another agent, on top of what that one runs.
+
+    It replaces the draft that `revision` and `draft_id` name, as `save_draft` takes them, and no
+    other; a draft that reads like the version stays as it is. The draft's reason says where it is
+    from. Raises `CopyToItself`, `AgentArchived` and `DraftConflict`.
+    """
+    with tenant(to.org_id):
+        source = Agent.objects.get(directive=version.directive_id)
+        if source.pk == to.pk:
+            raise CopyToItself
+        if Agent.objects.get(pk=to.pk).status == Agent.Status.ARCHIVED:
+            raise AgentArchived(to.name)
+        rows = Directive.objects.select_related("active_version").filter(agent=to)
+        runs = rows.first() or Directive(agent=to)
+        mine = DirectiveDraft.objects.of(to, actor).first()
+        if mine and version.says(mine.content, mine.injection_mode or runs.injection_mode):
+            return mine
+        return save_draft(
+            agent=to,
+            actor=actor,
+            content=version.content,
+            base_version=runs.active_number,
+            injection_mode=version.injection_mode,
+            reason=f"Copied from version {version.number} of {source.name}"[:MAX_REASON],
+            revision=revision,
+            draft_id=draft_id,
+        )
 
 
 def discard_draft(*, agent: Agent, actor: Actor) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from directives import arrival, history, views
+from directives import arrival, copying, history, views
 
 of_agent = [
     path("", views.directive, name="agent-directive"),
@@ -17,6 +17,7 @@ of_agent = [
     path("versions/", history.versions, name="agent-directive-versions"),
     path("versions/<int:number>/", history.version, name="agent-directive-version"),
     path("versions/<int:number>/edit/", history.edit_from, name="agent-directive-edit-from"),
+    path("versions/<int:number>/copy/", copying.copy, name="agent-directive-copy"),
     path("versions/<int:number>/roll-back/", history.roll_back, name="agent-directive-roll-back"),
 ]
 

@@ -44,6 +44,10 @@ directive = [
         "agents/<uuid:agent_id>/directive/versions/<int:number>",
         DirectiveVersionViewSet.as_view({"get": "retrieve"}),
     ),
+    path(
+        "agents/<uuid:agent_id>/directive/versions/<int:number>/copy",
+        DirectiveVersionViewSet.as_view({"post": "copy"}),
+    ),
     path("agents/<uuid:agent_id>/directive/diff", DirectiveVersionViewSet.as_view({"get": "diff"})),
     path("agents/<uuid:agent_id>/directive/push", DirectiveViewSet.as_view({"post": "push"})),
     path(

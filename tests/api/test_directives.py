@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from agents.models import Agent
 from agents.services import archive_agent, create_agent
 from directives.models import DirectiveDraft, DirectiveVersion
 from directives.services import push_directive
@@ -33,6 +34,13 @@ def path(world: World, more: str = "") -> str:
 
 def new(content: str = "Be kind.", base: int = 0, **more: Any) -> dict[str, Any]:
     return {"content": content, "base_version": base, "reason": "Asked for", **more}
+
+
+def agent_of(world: World) -> Agent:
+    """Make another agent of the organization."""
+    return create_agent(
+        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
+    )
 
 
 def count(world: World) -> int:
@@ -332,6 +340,42 @@ def test_proxies_are_told_again_of_what_they_did_not_acknowledge(world: World, a
     refused(alice.post(again), 409, "PUSH_REPLACED")
 
 
+def test_a_version_is_copied_to_another_agents_draft(world: World, api: MakeApi) -> None:
+    caller, other = api(world.token()), agent_of(world)
+    caller.post(path(world, "/push"), new(injection_mode="user_prepend"))
+    there, body = path(world, "/versions/1/copy"), {"to_agent_id": str(other.pk)}
+    copied = caller.post(there, body).json()
+    assert (copied["agent_id"], copied["content"]) == (str(other.pk), "Be kind.")
+    assert (copied["base_version"], copied["injection_mode"]) == (0, "user_prepend")
+    assert caller.post(there, body).json() == copied  # repeated: it reads so already
+    written = {"content": "Hours of work.", "base_version": 0}
+    draft = f"{AGENTS}/{other.pk}/directive/draft"
+    saved = caller.call("PUT", draft, written).json()
+    refused(caller.post(there, body), 409, "DRAFT_CONFLICT")
+    assert caller.get(draft).json() == saved
+    seen = {**body, "draft_id": saved["draft_id"], "revision": saved["revision"]}
+    assert caller.post(there, seen).json()["content"] == "Be kind."
+
+
+def test_a_version_is_copied_to_no_agent_that_does_not_exist_for_the_caller(
+    world: World, alice: Api, api: MakeApi
+) -> None:
+    whole, other = api(world.token()), agent_of(world)
+    bound = api(world.token(agent=world.scout))
+    alice.post(path(world, "/push"), new())
+    there = path(world, "/versions/1/copy")
+    for caller, agent in ((whole, world.spy), (bound, other), (whole, world.scout)):
+        error = refused(caller.post(there, {"to_agent_id": str(agent.pk)}), 400, "VALIDATION_ERROR")
+        assert error["param"] == "to_agent_id"
+    with tenant(world.elsewhere):
+        assert not DirectiveDraft.objects.exists()
+    with tenant(world.acme):
+        assert not DirectiveDraft.objects.exists()
+    assert whole.post(there, {"to_agent_id": str(other.pk)}).status_code == 200
+    archive_agent(agent=other, actor=TESTS)
+    refused(whole.post(there, {"to_agent_id": str(other.pk)}), 409, "AGENT_ARCHIVED")
+
+
 @pytest.mark.parametrize(
     ("method", "more", "needs"),
     [
@@ -343,6 +387,7 @@ def test_proxies_are_told_again_of_what_they_did_not_acknowledge(world: World, a
         ("GET", "/versions/1", READ),
         ("GET", "/diff", READ),
         ("GET", "/pushes/1", READ),
+        ("POST", "/versions/1/copy", WRITE),
         ("PATCH", "", PUSH),
         ("POST", "/push", PUSH),
         ("POST", "/rollback", PUSH),
@@ -366,9 +411,7 @@ def test_another_orgs_directive_is_missing_and_unharmed(
     world: World, alice: Api, mallory: Api, api: MakeApi
 ) -> None:
     alice.post(path(world, "/push"), new())
-    other = create_agent(
-        org=world.acme, name="Other", slug="other", memory_scope="agent", actor=TESTS
-    )
+    other = agent_of(world)
     for stranger in (mallory, api(world.token(agent=other))):
         for more in ("", "/draft", "/versions", "/versions/1", "/diff", "/pushes/1"):
             refused(stranger.get(path(world, more)), 404, "NOT_FOUND")

@@ -63,6 +63,8 @@ def routes() -> list[Route]:
 WHOLE_ORG = ("/api/v1/members", "/api/v1/invitations")
 """What does not exist for a token of one agent."""
 ROUTES = routes()
+TWIN = str(uuid7())
+"""An agent of the organization that a path leads to; for a token of one agent there is none."""
 SAMPLE: dict[str, Any] = {
     "search": {"query": "ships", "mode": "keyword"},
     "feedback": {"rating": "positive"},
@@ -70,6 +72,7 @@ SAMPLE: dict[str, Any] = {
     "DirectiveViewSet.partial_update": {"injection_mode": "system_append", "reason": "Why not"},
     "DirectiveDraftViewSet.update": {"content": "Be kind.", "base_version": 1},
     "push": {"content": "Be kind.", "base_version": 1, "reason": "Why not"},
+    "copy": {"to_agent_id": TWIN},
     "rollback": {"version": 1, "base_version": 1, "reason": "Why not"},
     "review": {"decision": "keep"},
 }
@@ -149,6 +152,7 @@ def test_the_routes_are_these() -> None:
         "POST /api/v1/agents/<uuid:agent_id>/directive/push",
         "POST /api/v1/agents/<uuid:agent_id>/directive/pushes/<int:number>/retry",
         "POST /api/v1/agents/<uuid:agent_id>/directive/rollback",
+        "POST /api/v1/agents/<uuid:agent_id>/directive/versions/<int:number>/copy",
         "POST /api/v1/agents/<uuid:agent_id>/memories/search",
         "POST /api/v1/agents/<uuid:pk>/activate",
         "POST /api/v1/agents/<uuid:pk>/archive",
@@ -319,7 +323,8 @@ def test_another_orgs_rows_look_missing(
         if "<uuid" in route.path:
             path = path_to_a_row_of(world.scout, route)
             refused(mallory.call(route.method, path, sample(route)), 404, "NOT_FOUND")
-            caller = whole if route.path.startswith(WHOLE_ORG) else alice
+            beyond = route.path.startswith(WHOLE_ORG) or route.action == "copy"
+            caller = whole if beyond else alice
             mine = caller.call(route.method, path, sample(route))
             assert mine.status_code in {200, 201, 204, 409}, (route, mine.content)
 
@@ -476,6 +481,8 @@ def path_to_a_row_of(agent: Agent, route: Route) -> str:
     if "/directive" in route.path:
         with tenant(agent.org_id):  # the route before may have archived the agent
             Agent.objects.filter(pk=agent.pk).update(status=Agent.Status.ACTIVE)
+            twin = {"org_id": agent.org_id, "name": "Twin", "slug": TWIN, "memory_scope": "agent"}
+            Agent.objects.get_or_create(pk=TWIN, defaults=twin)
         push_directive(agent=agent, content="Be kind.", actor=TESTS)
     if "/agents/<" in route.path:
         return address(route, pk=agent.pk, agent_id=agent.pk)

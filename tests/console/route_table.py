@@ -143,6 +143,7 @@ ORG: dict[str, Row] = {
     f"{DIRECTIVE}/versions/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/versions/<int:number>/": shown(P.DIRECTIVE_READ),
     f"{DIRECTIVE}/versions/<int:number>/edit/": done(P.DIRECTIVE_WRITE),
+    f"{DIRECTIVE}/versions/<int:number>/copy/": form(P.DIRECTIVE_WRITE, P.DIRECTIVE_WRITE),
     f"{DIRECTIVE}/versions/<int:number>/roll-back/": done(P.DIRECTIVE_PUSH),
     "/status/": shown(P.ANALYTICS_READ),
     "/jobs/": shown(NOBODY_ASKS),

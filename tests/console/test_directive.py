@@ -782,11 +782,12 @@ CHANGES = {
     "review/": {"reason": "x", "revision": "1"},
     "versions/1/edit/": {"base_version": "1", "revision": "0"},
     "versions/1/roll-back/": {"reason": "x", "base_version": "1"},
+    "versions/1/copy/": {},
     "pushes/1/retry/": {},
 }
 MAY = {
     "viewer": set(),
-    "member": {"", "draft/", "draft/discard/", "versions/1/edit/"},
+    "member": {"", "draft/", "draft/discard/", "versions/1/edit/", "versions/1/copy/"},
     "admin": set(CHANGES),
 }
 

@@ -178,6 +178,7 @@ def bodies(world: World, rows: Known) -> dict[str, dict[str, Any]]:
         f"{DIRECTIVE}/drafts/<uuid:draft_id>/take/": {"revision": "1"},
         f"{DIRECTIVE}/review/": {"revision": "1"},
         f"{DIRECTIVE}/versions/<int:number>/edit/": {"revision": "1", "base_version": "2"},
+        f"{DIRECTIVE}/versions/<int:number>/copy/": {"agent": rows["twin_id"]},
         f"{DIRECTIVE}/versions/<int:number>/roll-back/": {"base_version": "2"},
         "/settings/me/": {
             "name": "Alice",
