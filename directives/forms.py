@@ -132,11 +132,18 @@ class RollBackForm(WhyForm):
 
 
 class CompareForm(forms.Form):
-    """Which two versions are compared: an empty form compares none."""
+    """Which two versions are compared, and how it is shown: an empty form compares none."""
 
     base = forms.IntegerField(min_value=NEVER_PUSHED, max_value=2**31 - 1, required=False)
     head = forms.IntegerField(min_value=NEVER_PUSHED, max_value=2**31 - 1, required=False)
     whitespace = forms.ChoiceField(choices=[("ignore", "ignore")], required=False)
+    layout = forms.ChoiceField(choices=[("split", "split")], required=False)
+
+
+def how_shown(form: CompareForm) -> dict[str, Any]:
+    """Return how a valid form wants a difference shown, as pages need it."""
+    said = form.cleaned_data
+    return {"ignoring": bool(said["whitespace"]), "split": bool(said["layout"])}
 
 
 def unified(text: str) -> str:

@@ -14,7 +14,13 @@ from agents.models import Agent
 from directives import services
 from directives.editing import active_version, directive_of, mode_of, move, own_draft
 from directives.errors import DraftConflict
-from directives.forms import MODE_WORDS, CopyVersionForm, OnDraftForm, RollBackForm
+from directives.forms import (
+    MODE_WORDS,
+    CopyVersionForm,
+    OnDraftForm,
+    RollBackForm,
+    how_shown,
+)
 from directives.models import MAX_REASON, NEVER_PUSHED, DirectiveDraft, DirectiveVersion
 from directives.usage import SAMPLE, usage_of
 from directives.views import compared, find_agent
@@ -149,7 +155,7 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
     form = compared(request)
     said = form.cleaned_data
     if said["base"] is None or said["head"] is None:
-        return {"compare": form, "ignoring": bool(said["whitespace"])}
+        return {"compare": form, **how_shown(form)}
     numbers = {said["base"], said["head"]} - {NEVER_PUSHED}
     found = {
         row.number: (row.content, row.injection_mode)
@@ -157,7 +163,7 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
     }
     if numbers - set(found):
         raise Http404
-    ignoring = bool(said["whitespace"])
+    shown = how_shown(form)
     nothing = ("", None)
     (old, before), (new, after) = (found.get(said[side], nothing) for side in ("base", "head"))
     return {
@@ -165,10 +171,10 @@ def _comparison(request: OrgRequest, agent: Agent) -> dict[str, Any]:
         "base": said["base"],
         "head": said["head"],
         "title": _title(said["base"], said["head"]),
-        "ignoring": ignoring,
         "compares": True,
-        "difference": line_changes(old, new, ignore_whitespace=ignoring),
+        "difference": line_changes(old, new, ignore_whitespace=shown["ignoring"]),
         "moved": move(before, after),
+        **shown,
     }
 
 

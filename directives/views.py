@@ -27,7 +27,7 @@ from directives.editing import (
 )
 from directives.errors import DirectiveConflict, DraftConflict
 from directives.filters import DirectiveFilter
-from directives.forms import MODE_WORDS, CompareForm, DraftForm, PushForm
+from directives.forms import MODE_WORDS, CompareForm, DraftForm, PushForm, how_shown
 from directives.listing import directive_rows, listed_directives
 from directives.models import MAX_BYTES, DirectiveDraft
 from directives.pushes import push_status
@@ -257,7 +257,7 @@ def _review(
     """Put the draft beside the active version, with everything a reviewer asks first."""
     active = active_version(agent)
     checks = check_text(draft.content, active.content if active else "")
-    ignoring = bool(compared(request).cleaned_data["whitespace"])
+    shown = how_shown(compared(request))
     live = Session.objects.filter(org=agent.org_id, agent=agent, status=Session.Status.ACTIVE)
     moved = move(active.injection_mode if active else None, mode_of(agent, draft))
     context = {
@@ -266,9 +266,9 @@ def _review(
         "draft": draft,
         "form": form,
         "difference": line_changes(
-            active.content if active else "", draft.content, ignore_whitespace=ignoring
+            active.content if active else "", draft.content, ignore_whitespace=shown["ignoring"]
         ),
-        "ignoring": ignoring,
+        **shown,
         "moved": moved,
         "checks": checks,
         "has_changes": moved is not None or active is None or active.content != draft.content,

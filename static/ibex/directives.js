@@ -100,6 +100,26 @@
     if (!text.readOnly) document.addEventListener("DOMContentLoaded", () => keep(form, text));
   }
 
+  /* The layout of what is compared is in the address, and in every link to the same comparison. */
+  const compares = [...document.querySelectorAll("[data-compares]")];
+  if (compares.length) {
+    document.addEventListener("change", (event) => {
+      if (!event.target.matches(".difference .layout input")) return;
+      const split = event.target.value === "split";
+      const laidOut = (address) => {
+        const url = new URL(address);
+        if (split) url.searchParams.set("layout", "split");
+        else url.searchParams.delete("layout");
+        return url.href;
+      };
+      history.replaceState(history.state, "", laidOut(location.href));
+      for (const one of compares) {
+        if (one.matches("a")) one.href = laidOut(one.href);
+        else one.disabled = !split;
+      }
+    });
+  }
+
   /* j and k, or the two buttons, walk through the places that changed. */
   const difference = document.querySelector(".difference:has(.steps)");
   if (difference) {

@@ -598,6 +598,33 @@ def test_any_two_versions_are_compared(world: World, sign_in: SignIn) -> None:
     )
 
 
+def test_the_layout_of_a_difference_is_in_its_address(
+    world: World, sign_in: SignIn, write: Write
+) -> None:
+    for text in ("Be kind.", "Be brief."):
+        push(world, text)
+    write("Be both.", 2)
+    client = sign_in(world.alice)
+    for where in ("versions/?base=1&head=2&", "review/?"):
+        unified = client.get(page(world, where)).content.decode()
+        assert 'value="unified" checked' in unified
+        assert "layout=split" not in unified
+        split = client.get(page(world, f"{where}layout=split")).content.decode()
+        assert 'value="split" checked' in split
+        assert 'value="unified" checked' not in split
+        links = [part.split('"')[0] for part in split.split('data-compares href="')[1:]]
+        assert links
+        for link in links:
+            assert link.endswith("layout=split")
+            path = link.replace("&amp;", "&").rpartition("?")[2]
+            again = client.get(page(world, f"{where.split('?')[0]}?{path}")).content.decode()
+            assert 'value="split" checked' in again
+        assert client.get(page(world, f"{where}layout=round")).status_code == 404
+    kept = client.get(page(world, "versions/?base=1&head=2&whitespace=ignore")).content.decode()
+    assert "base=2&amp;head=1&amp;whitespace=ignore" in kept
+    assert 'name="whitespace" value="ignore">' in kept
+
+
 def test_two_versions_differ_in_where_the_text_goes_too(world: World, sign_in: SignIn) -> None:
     push(world, "Be kind.")
     push(world, "Be kinder.")
