@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import Field, FloatField, Model, Q, QuerySet
 from django.utils.timezone import is_naive
 
 from ibex.errors import DomainError
@@ -90,10 +90,10 @@ def _decode(rows: QuerySet[Any], cursor: str, order: Order) -> list[Any]:
 
 def _value(rows: QuerySet[Any], name: str, value: Any) -> Any:
     """Convert as the field or annotation would; a cursor holds no null and no naive time."""
-    if not isinstance(value, str | int | float):
-        raise TypeError(name)
     annotation = rows.query.annotations.get(name)
     field = annotation.output_field if annotation else rows.model._meta.get_field(name)  # noqa: SLF001 - documented
+    if not isinstance(value, float if isinstance(field, FloatField) else str | int):
+        raise TypeError(name)
     converted = cast("Field[Any, Any]", field).to_python(value)
     if isinstance(converted, datetime) and is_naive(converted):
         raise ValueError(name)
