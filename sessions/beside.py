@@ -19,6 +19,7 @@ from memories.learning.recalls import injected
 from memories.models import Memory, MemorySource, Passage
 from sessions.conversation import Piece, Raw, raw, shown_pieces, user_words
 from sessions.errors import UnreadableBody
+from sessions.failures import calls_without_turn, codes_of_broken
 from sessions.models import Session, Turn
 
 TURNS = 20
@@ -27,9 +28,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 TURNS_ABOVE = 2
 """Turns that are shown before the one that a link leads to."""
 IDLE = timedelta(minutes=2)
-BEFORE_THE_FIRST = timedelta(hours=1)
 MAX_LEARNED = 200
-MAX_FAILURES = 100
 MAX_HEADLINE = 60
 
 log = structlog.get_logger(__name__)
@@ -61,7 +60,10 @@ class Injected:
 
 @dataclass
 class TurnView:
-    """One turn with all that is shown beside it. `pieces` is None when it cannot be read."""
+    """One turn with all that is shown beside it. `pieces` is None when it cannot be read.
+
+    `broken_off` is the code with which its answer ended too early, if it did and one is known.
+    """
 
     turn: Turn
     pieces: list[Piece] | None = None
@@ -70,6 +72,7 @@ class TurnView:
     block_tokens: int = 0
     learned: list[Memory] = field(default_factory=list)
     failures: list[RequestRecord] = field(default_factory=list)
+    broken_off: str = ""
     idle: timedelta | None = None
     raw: Raw | None = None
 
@@ -155,7 +158,7 @@ def _beside(session: Session, turns: list[Turn], place: Place) -> Conversation:
     earlier, later = turns[0].index, turns[-1].index + 1
     more = later < session.turn_count
     previous = _time_before(session, turns[0])
-    rest = _failures(session, turns, previous, is_end=not more)
+    rest = calls_without_turn(session, turns, previous, is_end=not more)
     for view in views:
         gap = view.turn.created_at - previous if previous else timedelta(0)
         view.idle = gap if gap >= IDLE else None
@@ -172,6 +175,7 @@ class _Found:
     memories: dict[UUID, Memory]
     passages: dict[UUID, Passage]
     learned: dict[UUID, list[Memory]]
+    broken: dict[UUID, str]
 
     @classmethod
     def of(cls, session: Session, turns: list[Turn]) -> "_Found":
@@ -182,6 +186,7 @@ class _Found:
             _by_id(memories.defer("terms", "embedding")),
             _by_id(passages.defer("terms", "embedding")),
             learned_from(session.org_id, [turn.pk for turn in turns]),
+            codes_of_broken(session, turns),
         )
 
 
@@ -224,22 +229,13 @@ def _time_before(session: Session, turn: Turn) -> datetime | None:
     return earlier.order_by("-index").values_list("created_at", flat=True).first()
 
 
-def _failures(
-    session: Session, turns: list[Turn], previous: datetime | None, *, is_end: bool
-) -> list[RequestRecord]:
-    """Return the calls of this stretch that brought no turn, in order."""
-    since = previous or session.created_at - BEFORE_THE_FIRST
-    rows = RequestRecord.objects.filter(
-        org=session.org_id, session_id=session.pk, turn_id=None, created_at__gt=since
-    )
-    if not is_end:
-        rows = rows.filter(created_at__lte=turns[-1].created_at)
-    return list(rows.order_by("created_at")[:MAX_FAILURES])
-
-
 def _view(turn: Turn, found: _Found, tools: dict[str, str], place: Place) -> TurnView:
     """Read one turn. Whatever was stored in it, the others are shown."""
-    view = TurnView(turn, learned=found.learned.get(turn.pk, []))
+    view = TurnView(
+        turn,
+        learned=found.learned.get(turn.pk, []),
+        broken_off=found.broken.get(turn.pk, ""),
+    )
     try:
         view.injected = _injected(turn, found)
         view.block_tokens = _block_tokens(turn)

@@ -1,6 +1,7 @@
 """A conversation in the console: every shape, every place in it, and what happens while reading."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -269,6 +270,21 @@ def test_calls_that_failed_stand_where_they_happened(world: World, sign_in: Sign
     ]
     assert places == sorted(places)
     assert text.count("request-BETWEEN") == 1
+
+
+def test_an_answer_that_was_broken_off_says_with_what(world: World, sign_in: SignIn) -> None:
+    session, now = make_session(world.scout), timezone.now()
+    for minutes, whole in ((3, False), (2, True), (1, False)):
+        at = now - timedelta(minutes=minutes)
+        turn = record_turn(session, f"{minutes} minutes ago", is_complete=whole, created_at=at)
+        code = "PROVIDER_ERROR" if minutes > 1 else ""
+        made = {"session_id": session.pk, "turn_id": turn.pk, "created_at": at}
+        make_call(world.scout, error_code=code, is_complete=whole, **made)
+    turns = body(session, sign_in, world).split("<article")[1:]
+    said = [" ".join(re.findall(r"cut short.*?</span>", turn)) for turn in turns]
+    assert 'href="/sessions/?error=PROVIDER_ERROR"' in said[0]
+    assert [bool(words) for words in said] == [True, False, True]
+    assert "error=" not in said[2]
 
 
 def follow(session: Session, after: int, status: str = "active", **more: str) -> dict[str, str]:
