@@ -52,6 +52,10 @@ class Extractor(Protocol):
         """
         ...
 
+    def pause(self) -> timedelta | None:
+        """Return for how long asking would raise `ExtractionPaused`; None, one may ask."""
+        ...
+
 
 class ExtractionUnavailable(Exception):
     """The extractor cannot be asked now: the turns stay due. The message holds no text.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,10 @@ class LlmExtractor:
             return []
         with self.outage.watch():
             return self._ask_twice(turns)
+
+    def pause(self) -> timedelta | None:
+        """Return for how long the model is left alone, if it is."""
+        return self.outage.pause()
 
     def _ask_twice(self, turns: Sequence[TurnText]) -> list[CandidateMemory]:
         try:

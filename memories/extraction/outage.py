@@ -65,6 +65,13 @@ class Outage:
             raise
         self.note_answer()
 
+    def pause(self) -> timedelta | None:
+        """Return for how long the provider is left alone; None when one may ask, as a probe too."""
+        try:
+            return self._left() if self._redis.exists(self._pause) else None
+        except RedisError:
+            return None
+
     def note_answer(self) -> None:
         """End the outage, if there is one: the provider answers."""
         try:
@@ -85,7 +92,6 @@ class Outage:
             left = self._left()
         except RedisError:
             return False
-        metrics.EXTRACTION_PAUSED.inc()
         raise ExtractionPaused(left)
 
     def _note_failure(self, *, is_probe: bool) -> timedelta | None:

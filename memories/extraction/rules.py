@@ -7,6 +7,7 @@ understands it wins. It would rather miss a fact than invent one.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from memories.extraction import being, facts, person, requests
 from memories.extraction.base import CandidateMemory, TurnText
@@ -84,6 +85,10 @@ class RulesExtractor:
     def extract(self, turns: Sequence[TurnText]) -> list[CandidateMemory]:
         """Return at most 10 candidates a turn, in the order in which they were said."""
         return [candidate for turn in turns for candidate in self._extract(turn)]
+
+    def pause(self) -> timedelta | None:
+        """Return None: rules are never away."""
+        return None
 
     def _extract(self, turn: TurnText) -> list[CandidateMemory]:
         found: dict[str, Finding] = {}

@@ -96,6 +96,13 @@ def index_turns(session: Session, turns: Sequence[TurnWords], *, is_off: bool) -
             metrics.PASSAGES.labels(passage.status).inc()
 
 
+def are_indexed(session: Session, turns: Sequence[Turn]) -> bool:
+    """Say whether there are turns and all of them have their passages."""
+    with tenant(session.org_id):
+        made = Passage.objects.filter(session=session, turn__in=turns)
+        return 0 < len(turns) == made.values("turn").distinct().count()
+
+
 def _passages(session: Session, words: TurnWords, is_off: bool) -> list[Passage]:
     if is_off or words.turn.skip_extraction:
         reason = "extraction off" if is_off else "extraction skipped"

@@ -25,13 +25,14 @@ from memories import metrics
 from memories.extraction import (
     CandidateMemory,
     ExtractionInvalid,
+    ExtractionPaused,
     ExtractionUnavailable,
     TurnText,
     get_extractor,
 )
 from memories.extraction.calls import Call, noting_calls
 from memories.learning import dead_letters
-from memories.learning.passages import TurnWords, index_turns, read_turn
+from memories.learning.passages import TurnWords, are_indexed, index_turns, read_turn
 from memories.models import DeadLetter, Memory
 from memories.services import write_memory
 from orgs.audit import Actor
@@ -167,12 +168,18 @@ def _wait(attempts: int) -> timedelta:
 
 
 def _learn(batch: Batch) -> None:
+    extractor = get_extractor()
+    if (
+        not batch.is_off
+        and (pause := extractor.pause())
+        and are_indexed(batch.session, batch.turns)
+    ):
+        raise ExtractionPaused(pause)  # nothing is left to do but to ask
     with tenant(batch.session.org_id):
         words = [read_turn(turn) for turn in batch.turns]
     index_turns(batch.session, words, is_off=batch.is_off)
     if batch.is_off:
         return
-    extractor = get_extractor()
     with noting_calls() as calls:
         try:
             candidates = extractor.extract(_texts(words))
@@ -252,7 +259,9 @@ def _put_off(batch: Batch, error: ExtractionUnavailable) -> None:
 
 
 def _note_away(batch: Batch, error: ExtractionUnavailable) -> None:
-    if error.was_asked:
+    if not error.was_asked:
+        metrics.EXTRACTION_PAUSED.inc()
+    else:
         log.warning("extractor away", reason=str(error), session=str(batch.session.pk))
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from ibex.tenancy import tenant
 from memories.extraction import ExtractionPaused, ExtractionUnavailable, get_extractor
 from memories.extraction.outage import FIRST
+from memories.learning import steps
 from memories.learning.dead_letters import retry_dead_letter
 from memories.learning.steps import learn_from_dead_letter
 from memories.models import Memory, Passage
@@ -82,6 +83,34 @@ def test_while_the_provider_is_away_others_do_not_ask_for_themselves(
     assert [row[0] for row in records(world)] == ["unavailable"]
     with tenant(world.acme):  # what was said can be found all the same
         assert Passage.objects.filter(status="searchable", part=0).count() == 4
+
+
+def test_what_is_put_off_again_is_not_read_again(
+    world: World, model: ModelPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = said(world)
+    model.will(DOWN)
+    learn(said(world))
+    learn(session)
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "index_turns", pytest.fail)
+        assert learn(session).extract_attempts == 0
+        assert wait_of(session) <= FIRST.total_seconds()
+    record_turn(session, "I like coffee.")
+    learn(session)
+    with tenant(world.acme):
+        assert Passage.objects.filter(session=session, part=0).count() == 2
+    assert len(model.asked) == 1
+
+
+def test_switched_off_a_pause_holds_up_nothing(world: World, model: ModelPeer) -> None:
+    session = said(world)
+    model.will(DOWN)
+    learn(said(world))
+    assert learn(session).extract_after is not None
+    with tenant(world.acme):
+        type(world.scout).objects.update(extraction_enabled=False)
+    assert learn(session).extract_after is None
 
 
 def test_the_pause_doubles_up_to_a_minute_and_one_call_ends_it(
