@@ -192,7 +192,7 @@ def test_it_takes_one_query_a_kind_and_none_of_the_page(
     with django_assert_num_queries(7):
         client.get("/palette/", headers=ASK)
     for agent in agents:
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(10):
             client.get(f"/agents/{agent.pk}/")
         with django_assert_num_queries(8):
             client.get("/palette/", headers=ASK)
