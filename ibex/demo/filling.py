@@ -1,8 +1,9 @@
 """Filling the demo's organization: agents, directives, conversations, and what came of them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 from agents.models import Agent
@@ -34,40 +35,58 @@ FATES: tuple[tuple[float, str], ...] = (
 """What becomes of which share of the memories, after they were learned."""
 REASONS = ("No longer sold", "Told twice", "Asked for by the customer", "Out of date")
 
+TOLD_AT_ONCE = 25
+"""Statements that one step imports."""
+
 Say = Callable[[str], None]
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """One statement that an operator imported, and when."""
+
+    content: str
+    when: datetime
+    source: str
+    category: str
+    confidence: float
+    tags: list[str]
 
 
 @dataclass
 class Filling:
-    """One run: the organization, its agents by slug, and the versions of their directives."""
+    """The organization, the real time from which its story is told backwards, and how much."""
 
     org: Organization
     now: datetime
     scale: float
     say: Say
-    agents: dict[str, Agent] = field(default_factory=dict)
-    versions: dict[str, list[datetime]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Fill the organization, in the order in which things happened."""
-        for role in ROLES:
-            self._make_agent(role)
-        self.say(f"{len(ROLES)} agents with their directives.")
-        for role in ROLES:
-            self._tell(role)
-        self.say("What operators told them.")
-        told = conversations(self.now, scale=self.scale)
-        for number, conversation in enumerate(told, start=1):
-            self._hold(conversation)
-            if number % 40 == 0 or number == len(told):
-                self.say(f"{number} of {len(told)} conversations.")
-        self._dispute()
-        self._decide_fates()
-        self.say("Reviews, feedback and clearing up.")
+        steps = self.steps()
+        for number, step in enumerate(steps, start=1):
+            step()
+            if number % 40 == 0 or number == len(steps):
+                self.say(f"{number} of {len(steps)} steps.")
+
+    def steps(self) -> list[Step]:
+        """Return what is to be done, a few seconds each: the same for the same `now` and `scale`.
+
+        So who was stopped goes on from a number, in another process too, if each step and the note
+        that it was done are one transaction.
+        """
+        return [
+            *[partial(self._make_agent, role) for role in ROLES],
+            *[partial(self._tell, *told) for role in ROLES for told in self._told(role)],
+            *[partial(self._hold, one) for one in conversations(self.now, scale=self.scale)],
+            self._dispute,
+            *[partial(self._decide_fates, role) for role in ROLES],
+        ]
 
     def _make_agent(self, role: Role) -> None:
-        born = self.now - timedelta(days=DAYS + 10)
-        with at(born):
+        with at(self.now - timedelta(days=DAYS + 10)):
             agent = create_agent(
                 org=self.org,
                 name=role.name,
@@ -77,32 +96,53 @@ class Filling:
                 default_model=role.model,
                 actor=DEMO,
             )
-        self.agents[role.slug] = agent
-        for number, (content, reason) in enumerate(role.directives):
-            pushed = born + timedelta(hours=1) + number * timedelta(days=DAYS / 4.3)
+        for (content, reason), pushed in zip(role.directives, self._pushes(role), strict=True):
             with at(pushed):
                 push_directive(agent=agent, content=content, reason=reason, actor=DEMO)
-            self.versions.setdefault(role.slug, []).append(pushed)
 
-    def _tell(self, role: Role) -> None:
-        """Let operators import what the shop knows anyway, before anybody asks."""
+    def _pushes(self, role: Role) -> list[datetime]:
+        """Return when each version of an agent's directive was pushed."""
+        first = self.now - timedelta(days=DAYS + 10) + timedelta(hours=1)
+        return [first + n * timedelta(days=DAYS / 4.3) for n in range(len(role.directives))]
+
+    def _agent(self, role: Role) -> Agent:
+        with tenant(self.org):
+            return Agent.objects.get(org=self.org, slug=role.slug)
+
+    def _told(self, role: Role) -> list[tuple[Role, list[Told]]]:
+        """Draw what operators import before anybody asks, because the shop knows it anyway."""
         random = Random(f"{SEED}-{role.slug}")  # noqa: S311 - a story, not a secret
-        for content in statements(random, role.knowledge, self._some(KNOWLEDGE)):
-            with at(self.now - timedelta(days=DAYS, minutes=random.uniform(0, 9_000))):
+        told = [
+            Told(
+                content,
+                self.now - timedelta(days=DAYS, minutes=random.uniform(0, 9_000)),
+                random.choice([Memory.Source.USER_PROVIDED, Memory.Source.IMPORTED]),
+                random.choice(["factual", "factual", "procedural"]),
+                round(random.uniform(0.7, 1.0), 2),
+                random.sample(["catalogue", "handbook", "2026"], random.randint(0, 2)),
+            )
+            for content in statements(random, role.knowledge, self._some(KNOWLEDGE))
+        ]
+        return [(role, told[n : n + TOLD_AT_ONCE]) for n in range(0, len(told), TOLD_AT_ONCE)]
+
+    def _tell(self, role: Role, told: list[Told]) -> None:
+        agent = self._agent(role)
+        for one in told:
+            with at(one.when):
                 services.write_memory(
-                    agent=self.agents[role.slug],
-                    content=content,
-                    source=random.choice([Memory.Source.USER_PROVIDED, Memory.Source.IMPORTED]),
-                    category=random.choice(["factual", "factual", "procedural"]),
-                    confidence=round(random.uniform(0.7, 1.0), 2),
-                    tags=random.sample(["catalogue", "handbook", "2026"], random.randint(0, 2)),
+                    agent=agent,
+                    content=one.content,
+                    source=one.source,
+                    category=one.category,
+                    confidence=one.confidence,
+                    tags=one.tags,
                     actor=DEMO,
                 )
 
     def _hold(self, conversation: Conversation) -> None:
         """Record a conversation, learn from it, and end it, each when it happened."""
-        agent = self.agents[conversation.role.slug]
-        version = sum(p <= conversation.begins for p in self.versions[conversation.role.slug])
+        agent = self._agent(conversation.role)
+        version = sum(pushed <= conversation.begins for pushed in self._pushes(conversation.role))
         with at(conversation.begins):
             session_id = record_conversation(agent, conversation, version or None)
         with at(conversation.ends + timedelta(seconds=4)):
@@ -119,7 +159,8 @@ class Filling:
     def _dispute(self) -> None:
         """Leave something to review: what was planted, and what speaks against a pinned fact."""
         random = Random(SEED + 1)  # noqa: S311 - a story, not a secret
-        support, shopping = self.agents["support"], self.agents["shopping"]
+        by_slug = {role.slug: role for role in ROLES}
+        support, shopping = self._agent(by_slug["support"]), self._agent(by_slug["shopping"])
         for number, content in enumerate(HOSTILE):
             with at(self._recently(random)):
                 services.write_memory(
@@ -141,15 +182,14 @@ class Filling:
                         actor=DEMO,
                     )
 
-    def _decide_fates(self) -> None:
-        """Let operators and callers judge some of what was learned."""
-        random = Random(SEED + 2)  # noqa: S311 - a story, not a secret
-        for agent in self.agents.values():
-            for memory in self._active(agent):
-                fate = _draw(random)
-                if fate:
-                    with at(max(self._recently(random), memory.created_at)):
-                        self._decide(memory, fate, random.choice(REASONS))
+    def _decide_fates(self, role: Role) -> None:
+        """Let operators and callers judge some of what an agent learned."""
+        random = Random(f"{SEED}-{role.slug}-fates")  # noqa: S311 - a story, not a secret
+        for memory in self._active(self._agent(role)):
+            fate = _draw(random)
+            if fate:
+                with at(max(self._recently(random), memory.created_at)):
+                    self._decide(memory, fate, random.choice(REASONS))
 
     def _decide(self, memory: Memory, fate: str, reason: str) -> None:
         match fate:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -26,6 +27,7 @@ from embedder.errors import EmbeddingUnavailable
 from ibex.archives import archive_storage
 from ibex.demo import __main__ as door
 from ibex.demo.clock import at
+from ibex.demo.filling import Filling
 from ibex.demo.organization import DEMO_ORG_ID, FILLED, NAME
 from ibex.demo.story import DAYS, conversations, statements
 from ibex.demo.texts import WORDS
@@ -95,7 +97,7 @@ def rows() -> dict[str, int]:
 
 
 def test_it_is_a_convincing_organization_that_the_operator_owns(demo: str) -> None:
-    assert "4 agents" in demo
+    assert "37 of 37 steps." in demo
     assert demo.splitlines()[-1].startswith(NAME)
     with tenant(DEMO_ORG_ID):
         assert Organization.objects.get().slug == "demo"
@@ -290,3 +292,14 @@ def test_the_audit_says_who_made_it(demo: str) -> None:
         labels = set(AuditEvent.objects.values_list("actor_label", flat=True))
         assert labels == {"demo data", "extraction rules-1"}
         assert AuditEvent.objects.filter(action=FILLED).count() == 1
+
+
+def test_its_steps_are_the_same_in_another_process() -> None:
+    """Who was stopped goes on by number: agents and times are found again, not remembered."""
+    org = Organization(id=DEMO_ORG_ID)
+    first, second = (Filling(org, NOW, SCALE, print).steps() for _ in range(2))
+    names = [getattr(step, "func", step).__name__ for step in first]
+    assert names == [getattr(step, "func", step).__name__ for step in second]
+    told = [[step.args for step in steps if isinstance(step, partial)] for steps in (first, second)]
+    assert told[0] == told[1]
+    assert {"_make_agent", "_tell", "_hold", "_dispute", "_decide_fates"} == set(names)
