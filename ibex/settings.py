@@ -114,6 +114,7 @@ CELERY_BROKER_URL: str = env.str("IBEX_CELERY_BROKER_URL", REDIS_URL)
 EMBEDDER_URL: str = env.str("IBEX_EMBEDDER_URL", "http://127.0.0.1:8004")
 PROXY_URL: str = env.str("IBEX_PROXY_URL", f"http://localhost:{port('proxy')}").rstrip("/")
 HOME = Path(env.str("IBEX_HOME", "./var"))
+DEMO_DATA: bool = env.bool("IBEX_DEMO_DATA", DEVELOPMENT)
 
 AUTH_USER_MODEL = "orgs.Operator"
 AUTH_PASSWORD_VALIDATORS = [

@@ -15,28 +15,36 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Run"], Generator[None, None, dict[str, Any] | None]]
 Page = Callable[["Job"], str | None]
+Cancelled = Callable[["Job"], None]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of work: what it is called, who does it, and where its result is looked at."""
+    """One kind of work: what it is called, who does it, and where its result is looked at.
+
+    `cancelled` clears up what a cancelled job leaves, in the transaction of the cancel: quickly, or
+    by another job.
+    """
 
     name: str
     label: str
     handler: Handler
     page: Page | None = None
+    cancelled: Cancelled | None = None
 
 
 _kinds: dict[str, Kind] = {}
 
 
-def job(name: str, label: str, *, page: Page | None = None) -> Callable[[Handler], Handler]:
+def job(
+    name: str, label: str, *, page: Page | None = None, cancelled: Cancelled | None = None
+) -> Callable[[Handler], Handler]:
     """Register the handler of a kind. `page` says where the console shows what came of a job."""
 
     def register(handler: Handler) -> Handler:
         if name in _kinds:
             raise ValueError(f"Two handlers are registered for the kind of job {name}.")
-        _kinds[name] = Kind(name, label, handler, page)
+        _kinds[name] = Kind(name, label, handler, page, cancelled)
         return handler
 
     return register

@@ -149,6 +149,9 @@ def end(job: Job, state: str, *, why: str = "", result: dict[str, Any] | None = 
     if state == State.DONE:
         job.chunks.all().delete()
     note(job, Kind.ENDED, why=job.why)
+    kind = find_kind(job.kind)
+    if state == State.CANCELLED and kind is not None and kind.cancelled is not None:
+        kind.cancelled(job)
 
 
 def _save(job: Job) -> Job:

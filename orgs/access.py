@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect
 
+from ibex.demo.identity import DEMO_ORG_ID
 from ibex.http import client_ip
 from ibex.tenancy import tenant
 from orgs.audit import Actor
@@ -47,6 +48,11 @@ class Access:
     def permissions(self) -> Permission:
         """What the role may do."""
         return ROLE_PERMISSIONS[self.role]
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is the organization of the demo data."""
+        return self.org_id == DEMO_ORG_ID
 
 
 class OrgRequest(HttpRequest):

@@ -13,6 +13,7 @@ from agents.listing import agent_row, counted_agents
 from agents.models import Agent
 from directives.models import DirectiveVersion
 from ibex.counts import CappedCount, capped
+from ibex.demo.services import refusal
 from jobs.models import Job
 from memories.models import DeadLetter, Memory
 from orgs.access import OrgRequest, choose, operator_page, own_page
@@ -53,6 +54,7 @@ def overview(request: OrgRequest) -> HttpResponse:
         "figures": read_figures(org_id, time_range(request)),
         "ranges": RANGES,
         "setup": read_setup(request),
+        "demo_refused": refusal(request.access),
         "proxy_url": settings.PROXY_URL,
         "failing": failing.visible_to(request.actor, request.access.permissions)[:SHOWN],
         "rows": [agent_row(agent) for agent in agents],

@@ -6,21 +6,24 @@ from django.core.files.storage import storages
 from django.db import connection
 from redis import Redis
 
+from ibex.demo.identity import DEMO_ORG_ID
 from ibex.tenancy import tenant
+from jobs.models import Job
+from memories.models import Memory
 from orgs import audit
 from orgs.audit import Actor
 from orgs.members import add_member
 from orgs.models import AuditEvent, Membership, Operator, Organization
 from orgs.services import create_organization
 from privacy.registry import KEYS
-from sessions.models import Session
+from sessions.models import Session, Turn
 
-DEMO_ORG_ID = UUID("00000000-0000-0000-0000-00000000de30")
 SLUG = "demo"
 NAME = "Demo Outfitters"
 DEMO = Actor.system("demo data")
 """Whoever the removing function believes to have made the organization."""
 FILLED = "organization.filled"
+FILLING = "organization.filling"
 REMOVE = "SELECT ibex_remove_demo_organization(%s)"
 KEYS_AT_ONCE = 500
 
@@ -41,6 +44,28 @@ def note_filled(org: Organization, counts: dict[str, int]) -> None:
     """Write down that a run came to its end."""
     with tenant(org):
         audit.record(FILLED, org, actor=DEMO, after=counts)
+
+
+def note_filling(org: Organization, job: Job) -> None:
+    """Write down which job fills it."""
+    with tenant(org):
+        after = {"org": str(job.org_id), "job": str(job.pk)}
+        audit.record(FILLING, org, actor=DEMO, after=after)
+
+
+def filling_job(org: Organization) -> tuple[UUID, UUID] | None:
+    """Return the organization and the id of the job that began to fill it; None for a command."""
+    with tenant(org):
+        events = AuditEvent.objects.filter(org_id=org.pk, action=FILLING)
+        said = events.order_by("-at", "-pk").values_list("after", flat=True).first()
+    return (UUID(said["org"]), UUID(said["job"])) if said else None
+
+
+def count_rows() -> dict[str, int]:
+    """Count what people look at, to be told before it goes and when it is there."""
+    with tenant(DEMO_ORG_ID):
+        models = {"sessions": Session, "turns": Turn, "memories": Memory}
+        return {name: model._default_manager.count() for name, model in models.items()}  # noqa: SLF001 - documented
 
 
 def create_demo(owner_email: str) -> Organization:

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from ibex.demo.views import demo, remove_demo
 from ibex.status.views import status
 from sessions.api import ArchiveDownload
 
@@ -15,5 +16,7 @@ urlpatterns = [
     path("", include("sessions.urls")),
     path("", include("directives.urls")),
     path("", include("jobs.urls")),
+    path("demo/", demo, name="demo"),
+    path("demo/remove/", remove_demo, name="remove-demo"),
     path("status/", status, name="status"),
 ]

@@ -145,6 +145,8 @@ ORG: dict[str, Row] = {
     f"{DIRECTIVE}/versions/<int:number>/edit/": done(P.DIRECTIVE_WRITE),
     f"{DIRECTIVE}/versions/<int:number>/copy/": form(P.DIRECTIVE_WRITE, P.DIRECTIVE_WRITE),
     f"{DIRECTIVE}/versions/<int:number>/roll-back/": done(P.DIRECTIVE_PUSH),
+    "/demo/": done(P.ERASE),
+    "/demo/remove/": Row(404, P.ERASE, 404, P.ERASE),
     "/status/": shown(P.ANALYTICS_READ),
     "/jobs/": shown(NOBODY_ASKS),
     "/jobs/bell/": shown(NOBODY_ASKS),

@@ -82,6 +82,7 @@ NO_PAGE: dict[str, str] = {
     f"{TURN}/request/": "plain text",
     f"{TURN}/answer/": "plain text",
     f"{TURN}/pieces/<int:number>/": "plain text",
+    "/demo/remove/": "there in the demo organization alone",
     "/jobs/bell/": "a part of every page",
     "/dead-letters/<uuid:letter_id>/peek/": "a part of a list",
     "/jobs/<uuid:job_id>/peek/": "a part of a list",

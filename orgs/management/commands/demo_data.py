@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ibex.demo.filling import Filling
 from ibex.demo.organization import (
     NAME,
+    count_rows,
     create_demo,
     find_demo,
     is_filled,
@@ -17,10 +18,7 @@ from ibex.demo.organization import (
     remove_demo,
 )
 from ibex.demo.recording import now
-from ibex.tenancy import tenant
-from memories.models import Memory
 from orgs.models import Organization
-from sessions.models import Session, Turn
 
 OWNER = "operator@ibex.localhost"
 
@@ -55,7 +53,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         org = create_demo(OWNER)
         Filling(org, now(), scale, self._say).run()
-        counts = _counts(org)
+        counts = count_rows()
         note_filled(org, counts)
         told = ", ".join(f"{count} {name}" for name, count in counts.items())
         self._say(f"{NAME}: {told}, in {time.monotonic() - started:.0f} s.")
@@ -70,12 +68,6 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
-
-
-def _counts(org: Organization) -> dict[str, int]:
-    with tenant(org):
-        models = {"sessions": Session, "turns": Turn, "memories": Memory}
-        return {name: model._default_manager.count() for name, model in models.items()}  # noqa: SLF001 - documented
 
 
 def _scale(text: str) -> float:
