@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from ibex.filtering import ListFilter
 from orgs.templatetags.console import status
@@ -30,6 +30,12 @@ def liveness(session: Session) -> SafeString:
 def lasted(session: Session) -> timedelta:
     """Return the time from a session's first turn to its last."""
     return max(session.last_turn_at - session.created_at, timedelta(0))
+
+
+@register.filter
+def breakable(code: str) -> SafeString:
+    """Let a code such as `PROVIDER_TIMEOUT` go on in the next line after each underscore."""
+    return format_html_join(mark_safe("_<wbr>"), "{}", ((part,) for part in code.split("_")))
 
 
 @register.simple_tag

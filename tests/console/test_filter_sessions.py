@@ -133,6 +133,12 @@ def test_an_error_leads_to_the_sessions_with_it(world: World, sign_in: SignIn) -
     cell = client.get("/sessions/").content.decode().split('data-label="Errors"')[1]
     assert 'href="?error=a+%26+b"' in cell
     assert 'href="?not_error=a+%26+b"' in cell
+
+
+def test_a_long_error_goes_on_in_the_next_line(world: World, sign_in: SignIn) -> None:
+    failing(world.scout, "PROVIDER_<b>_GONE")
+    text = sign_in(world.alice).get("/sessions/").content.decode()
+    assert ">PROVIDER_<wbr>&lt;b&gt;_<wbr>GONE</a>" in text
     page = client.get(f"/sessions/{session.pk}/").content.decode()
     assert 'href="/sessions/?error=a+%26+b"' in page
     assert listed(client, "/sessions/?error=a+%26+b", {}, [session]) == [0]
