@@ -29,7 +29,7 @@ DEFINERS = {
     "ibex_invitation",
     "ibex_memberships",
     "ibex_note_change",
-    "ibex_note_late_calls",
+    "ibex_note_late_call",
     "ibex_record_sign_in",
     "ibex_remove_demo_organization",
     "ibex_route",
