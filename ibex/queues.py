@@ -16,12 +16,18 @@ from ibex.env import env
 
 EVERYTHING = "ibex"
 LEARNING = "ibex.learn"
+WITH_A_MODEL = 4
 ROUTES = {"memories.tasks.learn_from_*": {"queue": LEARNING}}
 
 
 def learners() -> int:
-    """Return how many processes of a worker may learn at the same time."""
-    return max(1, env.int("IBEX_WORKER_CONCURRENCY", 2))
+    """Return how many processes of a worker may learn at the same time.
+
+    With rules, one: it takes a core for itself, which those who answer requests need too. A model
+    is mostly waited for.
+    """
+    chosen = max(0, env.int("IBEX_WORKER_CONCURRENCY", 0))
+    return chosen or (WITH_A_MODEL if env.str("IBEX_EXTRACTOR", "rules") == "llm" else 1)
 
 
 def processes() -> int:

@@ -38,6 +38,20 @@ def test_learning_takes_its_places_and_never_the_last_process(taken: list[Reques
     assert has_place()
 
 
+@pytest.mark.parametrize(("extractor", "wanted"), [("rules", 2), ("llm", 5)])
+def test_how_many_learn_is_what_suits_the_extractor(
+    monkeypatch: pytest.MonkeyPatch, extractor: str, wanted: int
+) -> None:
+    monkeypatch.setenv("IBEX_EXTRACTOR", extractor)
+    for nobody_chose in ("0", None, "-3"):
+        monkeypatch.delenv("IBEX_WORKER_CONCURRENCY", raising=False)
+        if nobody_chose is not None:
+            monkeypatch.setenv("IBEX_WORKER_CONCURRENCY", nobody_chose)
+        assert processes() == wanted
+    monkeypatch.setenv("IBEX_WORKER_CONCURRENCY", "7")
+    assert processes() == 8
+
+
 def test_what_still_runs_after_a_lost_connection_counts(taken: list[Request]) -> None:
     """Celery forgets what was reserved when it connects anew, and runs what it had begun."""
     for request in taken:
