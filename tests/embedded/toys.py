@@ -87,7 +87,7 @@ class Stack:
             env=clean_environment(**places, **variables),
             cwd=CLONE,
             stdin=subprocess.DEVNULL,
-            stdout=(self.home.parent / "terminal").open("w"),
+            stdout=(self.home.parent / "terminal").open("a"),
             stderr=subprocess.STDOUT,
         )
         return self

@@ -224,6 +224,7 @@ def test_learning_that_hangs_holds_up_nothing_else(
         IBEX_EXTRACTOR_API_KEY="a-key",
         IBEX_EXTRACTOR_MODEL=MODEL,
         IBEX_EXTRACTOR_TIMEOUT_S="200",
+        IBEX_WORKER_CONCURRENCY="2",
         IBEX_ARCHIVE_URL=(tmp_path / "archive").as_uri(),
     )
     worker.start(path="/readyz")
