@@ -28,6 +28,7 @@ def demo(request: OrgRequest) -> HttpResponse:
         messages.error(request, error.message)
         return redirect("overview")
     if isinstance(found, Job):
+        choose(request, request.access)  # who never chose would soon stand in the demo
         return redirect("job", found.pk)
     messages.success(request, f"{NAME} is there already. It is under your organizations.")
     return redirect("organizations")

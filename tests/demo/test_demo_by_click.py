@@ -84,6 +84,19 @@ def make_filled_demo(*members: Operator) -> Organization:
     return demo
 
 
+def test_whoever_asked_stays_where_they_are(world: World, sign_in: SignIn) -> None:
+    """The organizations of somebody who never chose are in the order of their names."""
+    with tenant(world.acme):
+        Organization.objects.filter(pk=world.acme.pk).update(name="Zenith")
+    client = sign_in(world.alice)
+    job_page = client.post("/demo/")["Location"]
+    assert client.get(job_page).status_code == 200
+    finished(jobs(world.acme)[0])
+    assert owners() == {world.alice}
+    assert client.get(job_page).status_code == 200
+    assert "Zenith" in client.get("/").content.decode()
+
+
 def test_a_click_makes_the_demo_with_the_operator_as_its_owner(
     world: World, sign_in: SignIn
 ) -> None:
