@@ -1,16 +1,14 @@
 """The ASGI application of the Django roles: health paths first, then sockets, then Django."""
 
-import asyncio
 import os
 from typing import Any
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.db import connection
 from django.utils.module_loading import import_string
 
 from ibex.bodies import BodyLimit
-from ibex.checks import check_redis
+from ibex.checks import check_postgres, check_redis
 from ibex.health import PATHS, Health
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ibex.settings")
@@ -29,20 +27,6 @@ sockets = {
     path: import_string(consumer).as_asgi()
     for path, consumer in SOCKETS.get(settings.ROLE, {}).items()
 }
-
-
-async def check_postgres() -> None:
-    """Ask Postgres for a row, in a thread as Django's connections want."""
-    await asyncio.to_thread(_select_one)
-
-
-def _select_one() -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    finally:
-        connection.close()
-
 
 health = Health(critical={"postgres": check_postgres}, soft={"redis": check_redis})
 
