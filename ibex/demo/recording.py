@@ -53,9 +53,8 @@ def _records(
     moment, history = conversation.begins, 0
     for exchange in conversation.exchanges:
         if random.random() < SHARE_FAILED:
-            yield _failure(_call(agent, conversation, session_id, moment), random)
-        record = _call(agent, conversation, session_id, moment)
-        record.directive_version = version
+            yield _failure(_call(agent, conversation, session_id, version, moment), random)
+        record = _call(agent, conversation, session_id, version, moment)
         if exchange.is_question:
             _remember(record, agent, exchange)
         _speak(record, exchange, random, history)
@@ -65,7 +64,11 @@ def _records(
 
 
 def _call(
-    agent: Agent, conversation: Conversation, session_id: UUID, moment: datetime
+    agent: Agent,
+    conversation: Conversation,
+    session_id: UUID,
+    version: int | None,
+    moment: datetime,
 ) -> CallRecord:
     return CallRecord(
         org_id=agent.org_id,
@@ -77,6 +80,7 @@ def _call(
         model=conversation.role.model,
         provider="local",
         is_streaming=conversation.is_streaming,
+        directive_version=version,
         at=moment,
     )
 

@@ -110,6 +110,8 @@ def test_it_is_a_convincing_organization_that_the_operator_owns(demo: str) -> No
         assert min(Counter(Turn.objects.values_list("session_id", flat=True)).values()) > 1
         assert not Session.objects.filter(extract_after__isnull=False).exists()
         assert RequestRecord.objects.filter(org_id=DEMO_ORG_ID).count() >= Turn.objects.count()
+        failed = RequestRecord.objects.filter(org_id=DEMO_ORG_ID, status__gte=400)
+        assert failed.exclude(directive_version=None).exists(), "as the proxy records them"
 
 
 def test_its_memories_were_learned_and_are_of_every_kind(demo: str) -> None:
